@@ -1,0 +1,88 @@
+//! Who calls, on whose behalf, and what they may do.
+
+use crate::capability::{Capability, CapabilitySet};
+use crate::ids::{AdminKeyId, BootstrapKeyId, CredentialId, OrganizationId};
+use crate::text::Name;
+
+/// The caller of a use case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Actor {
+    /// Whoever sits at the machine and runs the command line on the database itself.
+    Operator,
+    /// The root key of the installation. It rules the platform, but does not act for a partner.
+    Bootstrap(BootstrapKeyId),
+    /// A partner's admin key.
+    AdminKey { id: AdminKeyId, organization: OrganizationId, entity: Name, capabilities: CapabilitySet },
+    /// An organization's own key.
+    Credential { id: CredentialId, organization: OrganizationId, capabilities: CapabilitySet },
+}
+
+/// Whose rows a query may touch. Every query takes one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Owner {
+    /// All rows: the operator's view.
+    Installation,
+    /// The rows of one organization.
+    Organization(OrganizationId),
+    /// The rows one admin key made.
+    AdminKey(AdminKeyId),
+}
+
+/// Why a caller was turned away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("the caller lacks {}", .0.word())]
+    Lacks(Capability),
+    /// The bootstrap key was used for a partner's business.
+    #[error("the bootstrap key does not act for a partner ({})", .0.word())]
+    NotForBootstrap(Capability),
+}
+
+impl Actor {
+    /// Checks that the caller holds `capability`.
+    ///
+    /// # Errors
+    /// [`Refusal`] says why it does not.
+    pub fn require(&self, capability: Capability) -> Result<(), Refusal> {
+        use Capability::{
+            ManageAdminKeys, ManageCredentials, ManageUsers, VerifyKeys, ViewAuditLogs, ViewUsage,
+        };
+        match (self, capability) {
+            (
+                Self::Operator | Self::Bootstrap(_),
+                ManageAdminKeys | VerifyKeys | ViewAuditLogs | ViewUsage,
+            ) => Ok(()),
+            (Self::Operator | Self::Bootstrap(_), ManageUsers | ManageCredentials) => {
+                Err(Refusal::NotForBootstrap(capability))
+            }
+            (Self::AdminKey { capabilities, .. } | Self::Credential { capabilities, .. }, _) => {
+                if capabilities.contains(capability) {
+                    Ok(())
+                } else {
+                    Err(Refusal::Lacks(capability))
+                }
+            }
+        }
+    }
+
+    /// Whose rows this caller sees.
+    #[must_use]
+    pub fn owner(&self) -> Owner {
+        match self {
+            Self::Operator | Self::Bootstrap(_) => Owner::Installation,
+            Self::AdminKey { id, .. } => Owner::AdminKey(*id),
+            Self::Credential { organization, .. } => Owner::Organization(*organization),
+        }
+    }
+
+    /// The organization the caller belongs to; the platform's own callers have none.
+    #[must_use]
+    pub fn organization(&self) -> Option<OrganizationId> {
+        match self {
+            Self::Operator | Self::Bootstrap(_) => None,
+            Self::AdminKey { organization, .. } | Self::Credential { organization, .. } => {
+                Some(*organization)
+            }
+        }
+    }
+}

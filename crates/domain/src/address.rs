@@ -1,0 +1,129 @@
+//! Where a caller may come from, and where it came from.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use ipnet::IpNet;
+
+/// The text is not a list of CIDR blocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a list of CIDR blocks")]
+pub struct InvalidAllowlist;
+
+/// CIDR blocks, IPv4 and IPv6; an empty list admits every address.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct IpAllowlist(Vec<IpNet>);
+
+impl IpAllowlist {
+    #[must_use]
+    pub fn new(blocks: Vec<IpNet>) -> Self {
+        Self(blocks)
+    }
+
+    /// Whether `address` may pass. With blocks to check and no address known, nothing passes.
+    #[must_use]
+    pub fn admits(&self, address: Option<IpAddr>) -> bool {
+        self.0.is_empty()
+            || address.is_some_and(|address| {
+                let address = address.to_canonical();
+                self.0.iter().any(|block| block.contains(&address))
+            })
+    }
+}
+
+impl fmt::Display for IpAllowlist {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, block) in self.0.iter().enumerate() {
+            if place > 0 {
+                f.write_str(",")?;
+            }
+            write!(f, "{block}")?;
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for IpAllowlist {
+    type Err = InvalidAllowlist;
+
+    /// Reads comma-separated blocks; a bare address is a block of one.
+    fn from_str(text: &str) -> Result<Self, InvalidAllowlist> {
+        text.split(',')
+            .map(str::trim)
+            .filter(|part| !part.is_empty())
+            .map(|part| part.parse().or_else(|_| part.parse::<IpAddr>().map(IpNet::from)))
+            .collect::<Result<_, _>>()
+            .map(Self)
+            .map_err(|_| InvalidAllowlist)
+    }
+}
+
+/// The address a request came from: the peer, or, when the peer is a trusted proxy, the right-most
+/// entry of `forwarded_for` that is not one. Entries further left are the client's own claims.
+#[must_use]
+pub fn client_address(
+    peer: Option<IpAddr>,
+    forwarded_for: &[&str],
+    trusted_proxies: &[IpNet],
+) -> Option<IpAddr> {
+    let trusted = |address: &IpAddr| trusted_proxies.iter().any(|block| block.contains(address));
+    let peer = peer?.to_canonical();
+    if !trusted(&peer) {
+        return Some(peer);
+    }
+    let mut last = peer;
+    for entry in forwarded_for.iter().rev().flat_map(|line| line.rsplit(',')) {
+        // What a trusted proxy wrote and cannot be read ends the chain of trust.
+        let Ok(address) = entry.trim().parse::<IpAddr>() else { break };
+        last = address.to_canonical();
+        if !trusted(&last) {
+            break;
+        }
+    }
+    Some(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_list_admits_its_blocks_and_fails_closed() {
+        let list: IpAllowlist = "10.0.0.0/8, 2001:db8::/32,192.0.2.7".parse().unwrap();
+        assert!(list.admits(Some(ip("10.1.2.3"))));
+        assert!(list.admits(Some(ip("::ffff:10.1.2.3"))), "an IPv4 address in IPv6 dress");
+        assert!(list.admits(Some(ip("2001:db8::1"))));
+        assert!(list.admits(Some(ip("192.0.2.7"))));
+        assert!(!list.admits(Some(ip("192.0.2.8"))));
+        assert!(!list.admits(None));
+        assert!(IpAllowlist::default().admits(None));
+        assert_eq!(list.to_string().parse(), Ok(list));
+        assert_eq!("10.0.0.0/33".parse::<IpAllowlist>(), Err(InvalidAllowlist));
+    }
+
+    #[test]
+    fn only_trusted_proxies_are_believed() {
+        let proxies = ["10.0.0.0/8".parse().unwrap()];
+        let cases: [(&str, &[&str], &str); 6] = [
+            ("203.0.113.9", &["1.1.1.1"], "203.0.113.9"),
+            ("10.0.0.1", &[], "10.0.0.1"),
+            ("10.0.0.1", &["6.6.6.6, 203.0.113.9"], "203.0.113.9"),
+            ("10.0.0.1", &["6.6.6.6", "203.0.113.9, 10.0.0.2"], "203.0.113.9"),
+            ("10.0.0.1", &["6.6.6.6, rubbish"], "10.0.0.1"),
+            ("10.0.0.1", &["10.0.0.3"], "10.0.0.3"),
+        ];
+        for (peer, forwarded, expected) in cases {
+            assert_eq!(
+                client_address(Some(ip(peer)), forwarded, &proxies),
+                Some(ip(expected)),
+                "{peer} {forwarded:?}"
+            );
+        }
+        assert_eq!(client_address(None, &["1.1.1.1"], &proxies), None);
+    }
+}

@@ -1,0 +1,79 @@
+//! The closed set of authorities that guard our own use cases.
+
+use std::collections::BTreeSet;
+
+/// What a caller must hold before a use case does anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Capability {
+    /// Make, list, change and revoke admin keys, and open the organizations they belong to.
+    ManageAdminKeys,
+    /// Make, see and change user accounts.
+    ManageUsers,
+    /// Make, see, change, rotate and revoke credentials.
+    ManageCredentials,
+    /// See usage figures.
+    ViewUsage,
+    /// See the audit log.
+    ViewAuditLogs,
+    /// Ask about presented keys.
+    VerifyKeys,
+}
+
+impl Capability {
+    /// What an admin key may be given.
+    pub const PARTNER: [Self; 4] =
+        [Self::ManageCredentials, Self::ManageUsers, Self::ViewAuditLogs, Self::ViewUsage];
+
+    /// The stable word of this capability, as the database and the audit log hold it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::ManageAdminKeys => "manage_admin_keys",
+            Self::ManageUsers => "manage_users",
+            Self::ManageCredentials => "manage_credentials",
+            Self::ViewUsage => "view_usage",
+            Self::ViewAuditLogs => "view_audit_logs",
+            Self::VerifyKeys => "verify_keys",
+        }
+    }
+
+    /// The capability of a partner permission word, one of [`Self::PARTNER`].
+    #[must_use]
+    pub fn of_partner_word(word: &str) -> Option<Self> {
+        Self::PARTNER.into_iter().find(|capability| capability.word() == word)
+    }
+}
+
+/// A set of capabilities, in a fixed order.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CapabilitySet(BTreeSet<Capability>);
+
+impl CapabilitySet {
+    #[must_use]
+    pub fn contains(&self, capability: Capability) -> bool {
+        self.0.contains(&capability)
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = Capability> + '_ {
+        self.0.iter().copied()
+    }
+
+    /// The words of the set, sorted.
+    #[must_use]
+    pub fn words(&self) -> Vec<&'static str> {
+        let mut words: Vec<_> = self.iter().map(Capability::word).collect();
+        words.sort_unstable();
+        words
+    }
+}
+
+impl FromIterator<Capability> for CapabilitySet {
+    fn from_iter<I: IntoIterator<Item = Capability>>(capabilities: I) -> Self {
+        Self(capabilities.into_iter().collect())
+    }
+}

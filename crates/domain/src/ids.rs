@@ -1,0 +1,171 @@
+//! One newtype per kind of identifier, so that no two kinds can be mistaken for each other.
+//!
+//! Ids are UUIDs of version 7 (RFC 9562). Each has two spellings: the bare hyphenated UUID, and the
+//! [TypeID](https://github.com/jetify-com/typeid) form `prefix_` + 26 characters of Crockford base32.
+
+use std::fmt;
+use std::str::FromStr;
+
+use rand_core::Rng;
+use uuid::Uuid;
+
+use crate::Timestamp;
+
+/// The text is not an identifier of the expected kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not an identifier of the expected kind")]
+pub struct InvalidId;
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident, $prefix:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// What stands before the underscore in the TypeID form.
+            pub const PREFIX: &'static str = $prefix;
+
+            /// A fresh version 7 id: the millisecond of `now`, then 74 bits from `random`.
+            pub fn generate(now: Timestamp, random: &mut dyn Rng) -> Self {
+                Self(version_7(now, random))
+            }
+
+            /// Takes a stored UUID as this kind of id.
+            #[must_use]
+            pub const fn from_uuid(uuid: Uuid) -> Self {
+                Self(uuid)
+            }
+
+            /// The UUID to store.
+            #[must_use]
+            pub const fn uuid(self) -> Uuid {
+                self.0
+            }
+
+            /// The TypeID spelling, for example
+            #[doc = concat!("`", $prefix, "_01h455vb4pex5vsknk084sn02q`.")]
+            #[must_use]
+            pub fn prefixed(self) -> String {
+                format!("{}_{}", $prefix, base32(self.0))
+            }
+
+            /// Reads either spelling.
+            ///
+            /// # Errors
+            /// [`InvalidId`] when the text is neither a hyphenated UUID nor a TypeID of this kind.
+            pub fn parse_any(text: &str) -> Result<Self, InvalidId> {
+                match text.strip_prefix(concat!($prefix, "_")) {
+                    Some(rest) => unbase32(rest).map(Self).ok_or(InvalidId),
+                    None => text.parse(),
+                }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&self.0.hyphenated(), f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidId;
+
+            /// Reads the hyphenated UUID only, in either case.
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                hyphenated(text).map(Self).ok_or(InvalidId)
+            }
+        }
+    )*};
+}
+
+ids! {
+    /// A tenant.
+    OrganizationId, "org";
+    /// The root key of the installation.
+    BootstrapKeyId, "boot";
+    /// A partner's admin key.
+    AdminKeyId, "admin";
+    /// A customer's account.
+    UserAccountId, "user";
+    /// What is verified; it outlives its secrets.
+    CredentialId, "key";
+    /// One secret of a credential.
+    SecretId, "secret";
+    /// One line of the audit log.
+    AuditEntryId, "audit";
+}
+
+fn version_7(now: Timestamp, random: &mut dyn Rng) -> Uuid {
+    let mut bytes = [0_u8; 10];
+    random.fill_bytes(&mut bytes);
+    let millis = u64::try_from(now.timestamp_millis()).unwrap_or(0);
+    uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid()
+}
+
+/// `Uuid::parse_str` also takes braces, URNs and undashed text; ids have one bare spelling.
+fn hyphenated(text: &str) -> Option<Uuid> {
+    (text.len() == 36).then(|| Uuid::try_parse(text).ok()).flatten()
+}
+
+const CROCKFORD: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
+fn base32(uuid: Uuid) -> String {
+    let value = uuid.as_u128();
+    (0..26_u32).map(|place| char::from(CROCKFORD[((value >> (125 - 5 * place)) & 31) as usize])).collect()
+}
+
+fn unbase32(text: &str) -> Option<Uuid> {
+    // 26 characters hold 130 bits: the first may only carry three of them.
+    if text.len() != 26 || !matches!(text.as_bytes()[0], b'0'..=b'7') {
+        return None;
+    }
+    text.bytes()
+        .try_fold(0_u128, |value, byte| {
+            let digit = CROCKFORD.iter().position(|known| *known == byte)?;
+            Some((value << 5) | digit as u128)
+        })
+        .map(Uuid::from_u128)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_published_typeid_vector_holds() {
+        // From the TypeID specification's valid.yml.
+        let uuid = Uuid::try_parse("01890a5d-ac96-774b-bcce-b302099a8057").unwrap();
+        let id = UserAccountId::from_uuid(uuid);
+        assert_eq!(id.prefixed(), "user_01h455vb4pex5vsknk084sn02q");
+        assert_eq!(UserAccountId::parse_any("user_01h455vb4pex5vsknk084sn02q"), Ok(id));
+    }
+
+    #[test]
+    fn other_spellings_are_refused() {
+        for text in [
+            "",
+            "01890a5dac96774bbcceb302099a8057",
+            "{01890a5d-ac96-774b-bcce-b302099a8057}",
+            "urn:uuid:01890a5d-ac96-774b-bcce-b302099a8057",
+            "org_01h455vb4pex5vsknk084sn02q",
+            "user_81h455vb4pex5vsknk084sn02q",
+            "user_01H455VB4PEX5VSKNK084SN02Q",
+            "user_01h455vb4pex5vsknk084sn02",
+            "user_",
+            "user_01h455vb4pex5vsknk084sn0é",
+        ] {
+            assert_eq!(UserAccountId::parse_any(text), Err(InvalidId), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn both_spellings_read_back(value: u128) {
+            let id = CredentialId::from_uuid(Uuid::from_u128(value));
+            prop_assert_eq!(CredentialId::parse_any(&id.prefixed()), Ok(id));
+            prop_assert_eq!(CredentialId::parse_any(&id.to_string()), Ok(id));
+        }
+    }
+}

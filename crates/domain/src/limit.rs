@@ -1,0 +1,191 @@
+//! Rate limits: how often in how long, as a sliding window over two cells.
+//!
+//! Time is cut into cells of one window's length. What counts against the limit is the current cell
+//! plus the part of the one before it that the window still covers, taken as spread evenly: steady
+//! traffic at the limit is never starved, and a burst at a cell's edge does not pass twice.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::Timestamp;
+
+/// One named limit: at most `limit` units in any `window_seconds`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limit {
+    pub name: String,
+    pub limit: u32,
+    pub window_seconds: u32,
+}
+
+/// What has been spent of a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counter {
+    /// Which cell `current` counts: the number of windows since the epoch.
+    pub cell: i64,
+    pub current: u64,
+    pub previous: u64,
+}
+
+/// A limit and its counter at one instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    pub remaining: u32,
+    /// When the whole limit will be free again, in milliseconds since the epoch.
+    pub reset_at_ms: i64,
+    /// When the asked cost will fit, in milliseconds since the epoch; `None` when it does now or never will.
+    pub retry_at_ms: Option<i64>,
+    pub exceeded: bool,
+}
+
+impl Limit {
+    fn window_ms(&self) -> u64 {
+        u64::from(self.window_seconds.max(1)) * 1000
+    }
+
+    /// The counter as it stands at `now`; a clock set back stays in the cell already reached.
+    fn roll(&self, counter: Counter, now_ms: i64) -> (Counter, u64) {
+        let window = self.window_ms().cast_signed();
+        let cell = now_ms.div_euclid(window);
+        let rolled = match cell - counter.cell {
+            ..=0 => counter,
+            1 => Counter { cell, current: 0, previous: counter.current },
+            _ => Counter { cell, current: 0, previous: 0 },
+        };
+        let elapsed = (now_ms - rolled.cell * window).clamp(0, window - 1);
+        (rolled, elapsed.cast_unsigned())
+    }
+
+    fn used(&self, counter: Counter, elapsed: u64) -> u64 {
+        let window = self.window_ms();
+        counter.current.saturating_add(counter.previous.saturating_mul(window - elapsed).div_ceil(window))
+    }
+
+    /// Whether `cost` more units fit at `now`, without spending them.
+    #[must_use]
+    pub fn look(&self, counter: Counter, cost: u64, now: Timestamp) -> Standing {
+        let (counter, elapsed) = self.roll(counter, now.timestamp_millis());
+        let limit = u64::from(self.limit);
+        let used = self.used(counter, elapsed);
+        let exceeded = used.saturating_add(cost) > limit;
+        let window = self.window_ms();
+        let start = counter.cell * window.cast_signed();
+        let free_after = match (counter.current, counter.previous) {
+            (0, 0) => elapsed,
+            (0, _) => window,
+            _ => 2 * window,
+        };
+        Standing {
+            remaining: u32::try_from(limit.saturating_sub(used)).unwrap_or(u32::MAX),
+            reset_at_ms: start + free_after.cast_signed(),
+            retry_at_ms: (exceeded && cost <= limit)
+                .then(|| start + self.fits_after(counter, cost).cast_signed()),
+            exceeded,
+        }
+    }
+
+    /// Milliseconds after the cell's start at which `cost` fits, if nothing else is spent until then.
+    fn fits_after(&self, counter: Counter, cost: u64) -> u64 {
+        let (window, limit) = (self.window_ms(), u64::from(self.limit));
+        let shrinks_to = |weight: u64, room: u64| window - (room * window / weight.max(1)).min(window);
+        if counter.current + cost <= limit {
+            shrinks_to(counter.previous, limit - counter.current - cost)
+        } else {
+            window + shrinks_to(counter.current, limit - cost)
+        }
+    }
+
+    /// The counter after `cost` units were spent at `now`.
+    #[must_use]
+    pub fn spend(&self, counter: Counter, cost: u64, now: Timestamp) -> Counter {
+        let (counter, _) = self.roll(counter, now.timestamp_millis());
+        Counter { current: counter.current.saturating_add(cost), ..counter }
+    }
+}
+
+/// The named limits of one credential; no two share a name.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Limits(Vec<Limit>);
+
+/// The limits are not acceptable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a list of limits")]
+pub struct InvalidLimits;
+
+impl Limits {
+    /// The name of the limit that `rate_limit_per_minute` stands for.
+    pub const PER_MINUTE: &'static str = "requests";
+    /// The most limits one credential may have.
+    pub const MAX: usize = 16;
+
+    /// Checks names (`[a-z0-9_.-]`, 1 to 64, unique), figures (not 0) and their number.
+    ///
+    /// # Errors
+    /// [`InvalidLimits`] when any of them is off.
+    pub fn new(limits: Vec<Limit>) -> Result<Self, InvalidLimits> {
+        let well_named = |name: &str| {
+            (1..=64).contains(&name.len())
+                && name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'.' | b'-'))
+        };
+        let sound = limits.len() <= Self::MAX
+            && limits.iter().enumerate().all(|(place, limit)| {
+                well_named(&limit.name)
+                    && limit.limit > 0
+                    && limit.window_seconds > 0
+                    && limits[..place].iter().all(|other| other.name != limit.name)
+            });
+        if sound { Ok(Self(limits)) } else { Err(InvalidLimits) }
+    }
+
+    /// The one limit of a partner credential.
+    #[must_use]
+    pub fn per_minute(limit: u32) -> Self {
+        Self(vec![Limit { name: Self::PER_MINUTE.to_owned(), limit, window_seconds: 60 }])
+    }
+
+    /// The figure behind `rate_limit_per_minute`, when there is such a limit.
+    #[must_use]
+    pub fn figure_per_minute(&self) -> Option<u32> {
+        self.0
+            .iter()
+            .find(|limit| limit.name == Self::PER_MINUTE && limit.window_seconds == 60)
+            .map(|l| l.limit)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Limit> {
+        self.0.iter()
+    }
+}
+
+impl fmt::Display for Limits {
+    /// `name:limit/seconds`, separated by commas.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, Limit { name, limit, window_seconds }) in self.0.iter().enumerate() {
+            if place > 0 {
+                f.write_str(",")?;
+            }
+            write!(f, "{name}:{limit}/{window_seconds}")?;
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for Limits {
+    type Err = InvalidLimits;
+
+    fn from_str(text: &str) -> Result<Self, InvalidLimits> {
+        let one = |part: &str| {
+            let (name, figures) = part.split_once(':')?;
+            let (limit, window) = figures.split_once('/')?;
+            Some(Limit {
+                name: name.to_owned(),
+                limit: limit.parse().ok()?,
+                window_seconds: window.parse().ok()?,
+            })
+        };
+        let limits: Option<Vec<_>> = text.split(',').filter(|part| !part.is_empty()).map(one).collect();
+        Self::new(limits.ok_or(InvalidLimits)?)
+    }
+}
+
+#[cfg(test)]
+mod tests;

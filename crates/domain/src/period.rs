@@ -1,0 +1,156 @@
+//! Spans of time: how usage is cut into buckets, and which buckets a question covers.
+
+use chrono::TimeDelta;
+
+use crate::Timestamp;
+
+/// The length of a usage bucket. Buckets begin at whole multiples since the epoch, in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Span {
+    Minute,
+    Hour,
+    Day,
+}
+
+impl Span {
+    pub const ALL: [Self; 3] = [Self::Minute, Self::Hour, Self::Day];
+
+    #[must_use]
+    pub const fn seconds(self) -> i64 {
+        match self {
+            Self::Minute => 60,
+            Self::Hour => 3_600,
+            Self::Day => 86_400,
+        }
+    }
+
+    /// The start of the bucket that holds the second `seconds` since the epoch.
+    #[must_use]
+    pub const fn floor(self, seconds: i64) -> i64 {
+        seconds.div_euclid(self.seconds()) * self.seconds()
+    }
+
+    const fn ceil(self, seconds: i64) -> i64 {
+        self.floor(seconds + self.seconds() - 1)
+    }
+}
+
+/// From `start` to `end`, both included, as a caller asked for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Period {
+    start: Timestamp,
+    end: Timestamp,
+}
+
+/// The end lies before the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the end lies before the start")]
+pub struct InvertedPeriod;
+
+/// Buckets of one span whose starts lie in `from..until`, in seconds since the epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cells {
+    pub span: Span,
+    pub from: i64,
+    pub until: i64,
+}
+
+impl Period {
+    /// The most days a breakdown goes back.
+    pub const MAX_DAYS: i64 = 366;
+
+    /// # Errors
+    /// [`InvertedPeriod`] when `end` is before `start`.
+    pub fn new(start: Timestamp, end: Timestamp) -> Result<Self, InvertedPeriod> {
+        if end < start { Err(InvertedPeriod) } else { Ok(Self { start, end }) }
+    }
+
+    #[must_use]
+    pub fn start(self) -> Timestamp {
+        self.start
+    }
+
+    #[must_use]
+    pub fn end(self) -> Timestamp {
+        self.end
+    }
+
+    /// The fewest buckets that cover the period, none twice. Usage is known to the minute: a minute
+    /// that the period touches counts whole.
+    #[must_use]
+    pub fn cells(self) -> Vec<Cells> {
+        let from = Span::Minute.floor(self.start.timestamp());
+        let until = Span::Minute.floor(self.end.timestamp()) + Span::Minute.seconds();
+        let mut cells = Vec::with_capacity(5);
+        cover(Span::Day, from, until, &mut cells);
+        cells.retain(|cell| cell.from < cell.until);
+        cells
+    }
+
+    /// The UTC days the period touches, oldest first; the last [`Self::MAX_DAYS`] of them when there are more.
+    #[must_use]
+    pub fn days(self) -> Vec<chrono::NaiveDate> {
+        let last = self.end.date_naive();
+        let touched = (last - self.start.date_naive()).num_days() + 1;
+        let shown = touched.min(Self::MAX_DAYS);
+        (0..shown).rev().filter_map(|back| last.checked_sub_signed(TimeDelta::days(back))).collect()
+    }
+}
+
+/// Whole buckets of `span` in the middle, finer ones at both edges.
+fn cover(span: Span, from: i64, until: i64, cells: &mut Vec<Cells>) {
+    let finer = match span {
+        Span::Day => Span::Hour,
+        Span::Hour => Span::Minute,
+        Span::Minute => return cells.push(Cells { span, from, until }),
+    };
+    let (inner_from, inner_until) = (span.ceil(from), span.floor(until));
+    if inner_from >= inner_until {
+        return cover(finer, from, until, cells);
+    }
+    cover(finer, from, inner_from, cells);
+    cells.push(Cells { span, from: inner_from, until: inner_until });
+    cover(finer, inner_until, until, cells);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::UNIX_EPOCH + TimeDelta::seconds(seconds)
+    }
+
+    #[test]
+    fn whole_days_are_asked_as_days() {
+        let period = Period::new(at(0), at(3 * 86_400 - 1)).unwrap();
+        assert_eq!(period.cells(), [Cells { span: Span::Day, from: 0, until: 3 * 86_400 }]);
+        assert_eq!(period.days().len(), 3);
+        assert_eq!(Period::new(at(1), at(0)), Err(InvertedPeriod));
+    }
+
+    #[test]
+    fn a_breakdown_shows_the_last_days_only() {
+        let period = Period::new(at(0), at(1000 * 86_400)).unwrap();
+        let days = period.days();
+        assert_eq!(days.len(), 366);
+        assert_eq!(days[365], at(1000 * 86_400).date_naive());
+    }
+
+    proptest! {
+        #[test]
+        fn every_minute_is_covered_exactly_once(start in 0_i64..20_000_000, length in 0_i64..400_000) {
+            let period = Period::new(at(start), at(start + length)).unwrap();
+            let mut cells = period.cells();
+            prop_assert!(cells.iter().all(|c| c.from % c.span.seconds() == 0 && c.until % c.span.seconds() == 0));
+            cells.sort_by_key(|cell| cell.from);
+            prop_assert_eq!(cells[0].from, Span::Minute.floor(start));
+            prop_assert_eq!(cells[cells.len() - 1].until, Span::Minute.floor(start + length) + 60);
+            for pair in cells.windows(2) {
+                prop_assert_eq!(pair[0].until, pair[1].from);
+            }
+            prop_assert!(cells.len() <= 5);
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! Scopes: open words an API's owner gives its own resources, such as `workflows:read`.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// The text is not a scope, or not an expression over scopes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a scope expression")]
+pub struct InvalidScope;
+
+/// One word `resource:action`, or `resource:*` for every action of a resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scope(String);
+
+impl Scope {
+    /// The longest scope, in characters.
+    pub const MAX: usize = 128;
+
+    /// Whether holding `self` is enough where `wanted` is asked. A wildcard covers every scope that
+    /// goes on from its place, other wildcards included.
+    #[must_use]
+    pub fn covers(&self, wanted: &Self) -> bool {
+        match self.0.strip_suffix('*') {
+            Some(stem) => wanted.0.starts_with(stem),
+            None => self == wanted,
+        }
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Scope {
+    type Err = InvalidScope;
+
+    fn from_str(text: &str) -> Result<Self, InvalidScope> {
+        let word = |part: &str| {
+            !part.is_empty()
+                && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
+        };
+        let parts: Vec<_> = text.split(':').collect();
+        let Some((last, first)) = parts.split_last() else { return Err(InvalidScope) };
+        let sound = text.len() <= Self::MAX
+            && !first.is_empty()
+            && first.iter().all(|part| word(part))
+            && (*last == "*" || word(last));
+        if sound { Ok(Self(text.to_owned())) } else { Err(InvalidScope) }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The scopes a credential holds, in the order they were given.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Scopes(Vec<Scope>);
+
+impl Scopes {
+    #[must_use]
+    pub fn new(scopes: Vec<Scope>) -> Self {
+        Self(scopes)
+    }
+
+    /// Whether any of them covers `wanted`.
+    #[must_use]
+    pub fn cover(&self, wanted: &Scope) -> bool {
+        self.0.iter().any(|held| held.covers(wanted))
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Scope> {
+        self.0.iter()
+    }
+}
+
+impl fmt::Display for Scopes {
+    /// Separated by spaces, as in RFC 6749, section 3.3.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, scope) in self.0.iter().enumerate() {
+            if place > 0 {
+                f.write_str(" ")?;
+            }
+            write!(f, "{scope}")?;
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for Scopes {
+    type Err = InvalidScope;
+
+    fn from_str(text: &str) -> Result<Self, InvalidScope> {
+        text.split_ascii_whitespace().map(str::parse).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+/// What a call demands: scopes joined by `AND` and `OR`, with parentheses; `AND` binds tighter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ScopeExpression {
+    Scope(Scope),
+    All(Vec<ScopeExpression>),
+    Any(Vec<ScopeExpression>),
+}
+
+impl ScopeExpression {
+    /// The longest expression, in characters.
+    pub const MAX: usize = 2048;
+    const MAX_DEPTH: usize = 16;
+
+    /// Whether `held` satisfies the expression.
+    #[must_use]
+    pub fn is_satisfied_by(&self, held: &Scopes) -> bool {
+        match self {
+            Self::Scope(scope) => held.cover(scope),
+            Self::All(parts) => parts.iter().all(|part| part.is_satisfied_by(held)),
+            Self::Any(parts) => parts.iter().any(|part| part.is_satisfied_by(held)),
+        }
+    }
+}
+
+impl FromStr for ScopeExpression {
+    type Err = InvalidScope;
+
+    fn from_str(text: &str) -> Result<Self, InvalidScope> {
+        if text.len() > Self::MAX {
+            return Err(InvalidScope);
+        }
+        let spaced = text.replace('(', " ( ").replace(')', " ) ");
+        let mut tokens = spaced.split_ascii_whitespace().peekable();
+        let expression = any(&mut tokens, 0)?;
+        if tokens.next().is_some() { Err(InvalidScope) } else { Ok(expression) }
+    }
+}
+
+type Tokens<'a> = std::iter::Peekable<std::str::SplitAsciiWhitespace<'a>>;
+
+fn any(tokens: &mut Tokens<'_>, depth: usize) -> Result<ScopeExpression, InvalidScope> {
+    joined(tokens, "OR", ScopeExpression::Any, |tokens| {
+        joined(tokens, "AND", ScopeExpression::All, |tokens| single(tokens, depth))
+    })
+}
+
+fn joined<'a>(
+    tokens: &mut Tokens<'a>,
+    word: &str,
+    join: fn(Vec<ScopeExpression>) -> ScopeExpression,
+    part: impl Fn(&mut Tokens<'a>) -> Result<ScopeExpression, InvalidScope>,
+) -> Result<ScopeExpression, InvalidScope> {
+    let first = part(tokens)?;
+    let mut parts = vec![first];
+    while tokens.next_if(|token| token.eq_ignore_ascii_case(word)).is_some() {
+        parts.push(part(tokens)?);
+    }
+    Ok(match parts.len() {
+        1 => parts.remove(0),
+        _ => join(parts),
+    })
+}
+
+fn single(tokens: &mut Tokens<'_>, depth: usize) -> Result<ScopeExpression, InvalidScope> {
+    match tokens.next() {
+        Some("(") if depth < ScopeExpression::MAX_DEPTH => {
+            let inner = any(tokens, depth + 1)?;
+            if tokens.next() == Some(")") { Ok(inner) } else { Err(InvalidScope) }
+        }
+        Some(word) => word.parse().map(ScopeExpression::Scope),
+        None => Err(InvalidScope),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn holds(held: &str, wanted: &str) -> bool {
+        let expression: ScopeExpression = wanted.parse().unwrap();
+        expression.is_satisfied_by(&held.parse().unwrap())
+    }
+
+    #[test]
+    fn expressions_mean_what_they_say() {
+        for (held, wanted, expected) in [
+            ("a:read", "a:read", true),
+            ("a:read", "a:write", false),
+            ("a:*", "a:write", true),
+            ("a:*", "ab:write", false),
+            ("a:b:*", "a:b:c:d", true),
+            ("a:read", "a:*", false),
+            ("a:x c:x", "a:x AND (b:x OR c:x)", true),
+            ("a:x", "a:x and (b:x or c:x)", false),
+            ("c:x", "a:x AND b:x OR c:x", true),
+            ("c:x", "a:x AND (b:x OR c:x)", false),
+            ("", "a:x", false),
+        ] {
+            assert_eq!(holds(held, wanted), expected, "{held} | {wanted}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_an_expression_is_refused() {
+        let deep = format!("{}a:b{}", "(".repeat(200), ")".repeat(200));
+        for text in
+            ["", "a", "a:", ":a", "a:b AND", "AND", "(a:b", "a:b)", "a:b c:d", "a:*:b", "*", "a:é", &deep]
+        {
+            assert_eq!(text.parse::<ScopeExpression>(), Err(InvalidScope), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_parser_fail_otherwise(text in "[a-c:*() ANDOR]{0,60}") {
+            let _ = text.parse::<ScopeExpression>();
+        }
+
+        #[test]
+        fn scopes_read_back_what_they_print(words in prop::collection::vec("[a-z]{1,8}:([a-z]{1,8}|\\*)", 0..6)) {
+            let scopes: Scopes = words.join(" ").parse().unwrap();
+            prop_assert_eq!(scopes.to_string().parse(), Ok(scopes));
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Keys: how they look, how they are recognised without asking a store, and what is kept of them.
+//!
+//! A key is a type prefix, a random part of at least 128 bits and a CRC-32 (ISO-HDLC) of all that
+//! precedes it. Only a keyed BLAKE3 digest under a versioned pepper is ever stored.
+
+mod format;
+mod pepper;
+
+use std::fmt;
+use std::str::FromStr;
+
+use rand_core::Rng;
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+use crate::Timestamp;
+use crate::ids::SecretId;
+
+pub use format::KeyFormat;
+pub use pepper::{InvalidPeppers, PepperVersion, Peppers};
+
+/// The text is not a key this installation could have issued: its prefix, length, alphabet or
+/// checksum is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a well-formed key")]
+pub struct MalformedKey;
+
+/// A key in the clear. It exists between its generation and its one display, or between a caller's
+/// presenting it and its digest; its memory is wiped when dropped.
+#[derive(Clone)]
+pub struct Plaintext {
+    text: Zeroizing<String>,
+    format: KeyFormat,
+}
+
+impl Plaintext {
+    /// A new key of `format`; `random` must be cryptographically secure.
+    pub fn generate(format: KeyFormat, random: &mut dyn Rng) -> Self {
+        Self { text: Zeroizing::new(format.generate(random)), format }
+    }
+
+    /// The key itself, to be shown to its owner once.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.text
+    }
+
+    /// Which kind of key this is.
+    #[must_use]
+    pub fn format(&self) -> KeyFormat {
+        self.format
+    }
+
+    /// What may be shown of it afterwards: the type prefix and the next eight characters.
+    #[must_use]
+    pub fn prefix(&self) -> KeyPrefix {
+        KeyPrefix(self.text[..self.format.prefix().len() + 8].to_owned())
+    }
+}
+
+impl FromStr for Plaintext {
+    type Err = MalformedKey;
+
+    /// Recognises a key by its form and checksum alone.
+    fn from_str(text: &str) -> Result<Self, MalformedKey> {
+        let format = KeyFormat::recognise(text).ok_or(MalformedKey)?;
+        Ok(Self { text: Zeroizing::new(text.to_owned()), format })
+    }
+}
+
+impl fmt::Debug for Plaintext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plaintext").field("format", &self.format).finish_non_exhaustive()
+    }
+}
+
+/// The part of a key that is safe to show and to store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyPrefix(String);
+
+impl KeyPrefix {
+    /// Takes a stored prefix back.
+    #[must_use]
+    pub fn from_stored(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The characters.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What is stored of a key. Compared in constant time; its `Debug` shows nothing.
+#[derive(Clone, Copy)]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    /// Takes stored bytes back.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes to store and to look up by.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl PartialEq for Digest {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for Digest {}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Digest(..)")
+    }
+}
+
+/// A digest and the pepper it was made under.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SealedSecret {
+    pub digest: Digest,
+    pub pepper: PepperVersion,
+}
+
+/// One secret of a credential. Rotation adds a version and gives the ones before it an end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretVersion {
+    pub id: SecretId,
+    pub number: u32,
+    pub sealed: SealedSecret,
+    pub created_at: Timestamp,
+    /// From this instant on the secret no longer verifies; `None` while it is the current one.
+    pub ends_at: Option<Timestamp>,
+}
+
+impl SecretVersion {
+    /// Whether the secret may still be used at `now`.
+    #[must_use]
+    pub fn is_in_force(&self, now: Timestamp) -> bool {
+        self.ends_at.is_none_or(|end| now < end)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,67 @@
+//! Peppers: the server's own half of each digest, so that a stolen database is useless alone.
+
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+use super::{Digest, Plaintext, SealedSecret};
+
+/// Which pepper a digest was made under.
+pub type PepperVersion = u32;
+
+/// The set of peppers is unusable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidPeppers {
+    #[error("at least one pepper is needed")]
+    None,
+    #[error("pepper {0} is given twice")]
+    Twice(PepperVersion),
+}
+
+/// Every pepper of the installation. The highest version signs; all of them verify.
+#[derive(Clone)]
+pub struct Peppers {
+    newest_first: Vec<(PepperVersion, Zeroizing<[u8; 32]>)>,
+}
+
+impl Peppers {
+    /// Orders the peppers by version.
+    ///
+    /// # Errors
+    /// [`InvalidPeppers`] when there is none, or two of one version.
+    pub fn new(peppers: Vec<(PepperVersion, [u8; 32])>) -> Result<Self, InvalidPeppers> {
+        let mut newest_first: Vec<_> =
+            peppers.into_iter().map(|(version, key)| (version, Zeroizing::new(key))).collect();
+        newest_first.sort_by_key(|(version, _)| std::cmp::Reverse(*version));
+        if let Some(pair) = newest_first.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            return Err(InvalidPeppers::Twice(pair[0].0));
+        }
+        if newest_first.is_empty() {
+            return Err(InvalidPeppers::None);
+        }
+        Ok(Self { newest_first })
+    }
+
+    /// What to store of a new key: its BLAKE3 digest keyed with the newest pepper.
+    #[must_use]
+    pub fn seal(&self, key: &Plaintext) -> SealedSecret {
+        let (version, pepper) = &self.newest_first[0];
+        SealedSecret { digest: digest(pepper, key), pepper: *version }
+    }
+
+    /// Every digest under which `key` may be stored, newest pepper first.
+    #[must_use]
+    pub fn candidates(&self, key: &Plaintext) -> Vec<Digest> {
+        self.newest_first.iter().map(|(_, pepper)| digest(pepper, key)).collect()
+    }
+}
+
+impl fmt::Debug for Peppers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.newest_first.iter().map(|(version, _)| version)).finish()
+    }
+}
+
+fn digest(pepper: &[u8; 32], key: &Plaintext) -> Digest {
+    Digest::from_bytes(*blake3::keyed_hash(pepper, key.expose().as_bytes()).as_bytes())
+}
