@@ -1,0 +1,232 @@
+//! What Claviger remembers. The only crate that names SeaORM; SQLite and PostgreSQL differ in this
+//! file and in the migrations, never in a query.
+//!
+//! Every query takes an [`Owner`](claviger_domain::actor::Owner); the few that do not end in `_unscoped`.
+
+use std::time::Duration;
+
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database, DatabaseBackend, DatabaseConnection, DatabaseTransaction,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+};
+use sea_orm_migration::MigratorTrait;
+
+mod account;
+mod admin_key;
+mod audit;
+mod bootstrap_key;
+mod counter;
+mod credential;
+mod error;
+mod kept_answer;
+mod organization;
+mod owned;
+mod secret;
+mod tally;
+mod usage;
+mod value;
+
+pub use account::UserAccounts;
+pub use admin_key::AdminKeys;
+pub use audit::{AuditFilter, AuditLog};
+pub use bootstrap_key::BootstrapKeys;
+pub use counter::Counters;
+pub use credential::{CredentialFilter, Credentials};
+pub use error::{Constraint, StoreError};
+pub use kept_answer::{KeptAnswer, KeptAnswers};
+pub use organization::Organizations;
+pub use secret::Secrets;
+pub use usage::{CredentialUsage, Usage, UsageOf, UserUsage};
+
+/// How to reach the database.
+#[derive(Debug, Clone)]
+pub struct StoreOptions {
+    /// Connections for reading (SQLite), or in all (PostgreSQL).
+    pub connections: u32,
+    /// How long a query waits for a connection before the database counts as unavailable.
+    pub acquire_timeout: Duration,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self { connections: 8, acquire_timeout: Duration::from_secs(20) }
+    }
+}
+
+/// The database.
+#[derive(Debug, Clone)]
+pub struct Store {
+    /// On SQLite the one connection that writes: writers queue here, and none ever meets `SQLITE_BUSY`.
+    writer: DatabaseConnection,
+    reader: DatabaseConnection,
+}
+
+/// A transaction under way.
+#[derive(Debug)]
+pub struct Tx(DatabaseTransaction);
+
+impl Store {
+    /// Opens the database at `url`: `sqlite:PATH` (made when missing), `sqlite::memory:` or `postgres://…`.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when it cannot be opened.
+    pub async fn connect(url: &str, options: &StoreOptions) -> Result<Self, StoreError> {
+        let mut connect = ConnectOptions::new(url);
+        connect
+            .sqlx_logging(false)
+            .acquire_timeout(options.acquire_timeout)
+            .connect_timeout(options.acquire_timeout)
+            .test_before_acquire(false);
+        if !url.starts_with("sqlite:") {
+            connect
+                .max_connections(options.connections)
+                .test_before_acquire_if_idle_for(Duration::from_secs(30));
+            let pool = Database::connect(connect).await?;
+            return Ok(Self { writer: pool.clone(), reader: pool });
+        }
+        connect.max_connections(1).min_connections(1).idle_timeout(None).max_lifetime(None);
+        connect.map_sqlx_sqlite_opts(|sqlite| {
+            // FULL: what was answered survives a power cut. The pause only ever meets other processes.
+            sqlite
+                .create_if_missing(true)
+                .foreign_keys(true)
+                .busy_timeout(Duration::from_secs(20))
+                .pragma("journal_mode", "WAL")
+                .pragma("synchronous", "FULL")
+                .pragma("temp_store", "MEMORY")
+                .pragma("cache_size", "-65536")
+        });
+        let writer = Database::connect(connect.clone()).await?;
+        if url.contains(":memory:") {
+            return Ok(Self { reader: writer.clone(), writer });
+        }
+        connect.max_connections(options.connections).min_connections(0);
+        connect.map_sqlx_sqlite_opts(|sqlite| {
+            sqlite
+                .foreign_keys(true)
+                .busy_timeout(Duration::from_secs(20))
+                .pragma("query_only", "ON")
+                .pragma("temp_store", "MEMORY")
+        });
+        let reader = Database::connect(connect).await?;
+        Ok(Self { writer, reader })
+    }
+
+    /// Applies the schema changes that are missing.
+    ///
+    /// # Errors
+    /// [`StoreError::NewerSchema`] when the database knows changes this build does not; nothing is
+    /// touched then.
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        let known = claviger_migration::names();
+        let applied = claviger_migration::Migrator::get_migration_models(&self.writer).await;
+        // Without the table of changes there is nothing newer than this build.
+        let newer = applied.unwrap_or_default().into_iter().find(|row| !known.contains(&row.version));
+        if let Some(row) = newer {
+            return Err(StoreError::NewerSchema { change: row.version });
+        }
+        claviger_migration::Migrator::up(&self.writer, None).await?;
+        Ok(())
+    }
+
+    /// Asks the database for a sign of life.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when there is none.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.reader.execute_unprepared("SELECT 1").await?;
+        Ok(())
+    }
+
+    /// Closes every connection.
+    pub async fn close(self) {
+        // The process is going away: a connection that fails to close is closed by that.
+        let _ = self.reader.close().await;
+        let _ = self.writer.close().await;
+    }
+
+    /// Runs `work` as one transaction: committed when it answers `Ok`, undone in every other case,
+    /// being dropped included.
+    ///
+    /// # Errors
+    /// What `work` answers, or [`StoreError`] when the transaction cannot begin or commit.
+    pub async fn transaction<T, E: From<StoreError>>(
+        &self,
+        work: impl AsyncFnOnce(&Tx) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        let begun = self.writer.begin_with_options(options).await.map_err(StoreError::from)?;
+        let tx = Tx(begun);
+        let answer = work(&tx).await?;
+        tx.0.commit().await.map_err(StoreError::from)?;
+        Ok(answer)
+    }
+
+    /// Whether the database is the embedded one.
+    #[must_use]
+    pub fn is_embedded(&self) -> bool {
+        self.writer.get_database_backend() == DatabaseBackend::Sqlite
+    }
+}
+
+/// Where queries run: straight on the database, or inside a transaction.
+pub trait Tables {
+    /// SeaORM's side of it.
+    type Connection: ConnectionTrait;
+
+    #[doc(hidden)]
+    fn connection(&self) -> &Self::Connection;
+
+    fn organizations(&self) -> Organizations<'_, Self::Connection> {
+        Organizations(self.connection())
+    }
+    fn bootstrap_keys(&self) -> BootstrapKeys<'_, Self::Connection> {
+        BootstrapKeys(self.connection())
+    }
+    fn admin_keys(&self) -> AdminKeys<'_, Self::Connection> {
+        AdminKeys(self.connection())
+    }
+    fn user_accounts(&self) -> UserAccounts<'_, Self::Connection> {
+        UserAccounts(self.connection())
+    }
+    fn credentials(&self) -> Credentials<'_, Self::Connection> {
+        Credentials(self.connection())
+    }
+    fn secrets(&self) -> Secrets<'_, Self::Connection> {
+        Secrets(self.connection())
+    }
+    fn counters(&self) -> Counters<'_, Self::Connection> {
+        Counters(self.connection())
+    }
+    fn usage(&self) -> Usage<'_, Self::Connection> {
+        Usage(self.connection())
+    }
+    fn audit_log(&self) -> AuditLog<'_, Self::Connection> {
+        AuditLog(self.connection())
+    }
+    fn kept_answers(&self) -> KeptAnswers<'_, Self::Connection> {
+        KeptAnswers(self.connection())
+    }
+}
+
+impl Tables for Store {
+    type Connection = DatabaseConnection;
+
+    fn connection(&self) -> &DatabaseConnection {
+        &self.reader
+    }
+}
+
+impl Tables for Tx {
+    type Connection = DatabaseTransaction;
+
+    fn connection(&self) -> &DatabaseTransaction {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests;

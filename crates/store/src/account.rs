@@ -1,0 +1,218 @@
+//! The table of user accounts.
+
+use claviger_domain::account::{AccountStatus, UserAccount};
+use claviger_domain::actor::Owner;
+use claviger_domain::ids::{AdminKeyId, OrganizationId, UserAccountId};
+use claviger_domain::page::{Slice, Window};
+use claviger_domain::revision::Revision;
+use claviger_domain::text::{BillingPlan, Email, ExternalId, Metadata, Name};
+use sea_orm::entity::prelude::*;
+use sea_orm::{IntoActiveModel, QueryOrder, QuerySelect};
+
+use crate::owned::owned;
+use crate::value::{Row, signed, stamp, unsigned};
+use crate::{StoreError, tally};
+
+pub(crate) mod row {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "user_accounts")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: Uuid,
+        pub organization_id: Uuid,
+        pub admin_key_id: Option<Uuid>,
+        pub external_id: Option<String>,
+        pub name: String,
+        pub email: Option<String>,
+        pub metadata: String,
+        pub status: String,
+        pub billing_plan: Option<String>,
+        pub created_at: i64,
+        pub updated_at: Option<i64>,
+        pub revision: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+use row::{Column, Entity, Model};
+
+impl TryFrom<Model> for UserAccount {
+    type Error = StoreError;
+
+    fn try_from(model: Model) -> Result<Self, StoreError> {
+        let Model {
+            id,
+            organization_id,
+            admin_key_id,
+            external_id,
+            name,
+            email,
+            metadata,
+            status,
+            billing_plan,
+            created_at,
+            updated_at,
+            revision,
+        } = model;
+        let row = Row { table: "user_accounts", id };
+        Ok(Self {
+            id: UserAccountId::from_uuid(id),
+            organization: OrganizationId::from_uuid(organization_id),
+            admin_key: admin_key_id.map(AdminKeyId::from_uuid),
+            external_id: external_id.map(ExternalId::from_stored),
+            name: Name::from_stored(name),
+            email: email.map(Email::from_stored),
+            metadata: Metadata::from_stored(metadata),
+            status: row.some(AccountStatus::of_word(&status))?,
+            billing_plan: billing_plan.map(BillingPlan::from_stored),
+            created_at: row.instant(created_at)?,
+            updated_at: row.instant_or_none(updated_at)?,
+            revision: Revision::from_stored(unsigned(revision)),
+        })
+    }
+}
+
+impl From<&UserAccount> for Model {
+    fn from(account: &UserAccount) -> Self {
+        let UserAccount {
+            id,
+            organization,
+            admin_key,
+            external_id,
+            name,
+            email,
+            metadata,
+            status,
+            billing_plan,
+            created_at,
+            updated_at,
+            revision,
+        } = account;
+        Self {
+            id: id.uuid(),
+            organization_id: organization.uuid(),
+            admin_key_id: admin_key.map(AdminKeyId::uuid),
+            external_id: external_id.as_ref().map(ToString::to_string),
+            name: name.to_string(),
+            email: email.as_ref().map(ToString::to_string),
+            metadata: metadata.to_string(),
+            status: status.word().to_owned(),
+            billing_plan: billing_plan.as_ref().map(ToString::to_string),
+            created_at: stamp(*created_at),
+            updated_at: updated_at.map(stamp),
+            revision: signed(revision.number()),
+        }
+    }
+}
+
+#[derive(Debug)]
+pub struct UserAccounts<'a, C>(pub(crate) &'a C);
+
+impl<C: ConnectionTrait> UserAccounts<'_, C> {
+    /// Answers [`StoreError::Conflict`] of the external id when the admin key has used it already.
+    pub async fn insert(&self, account: &UserAccount) -> Result<(), StoreError> {
+        Entity::insert(Model::from(account).into_active_model()).exec_without_returning(self.0).await?;
+        Ok(())
+    }
+
+    pub async fn find(&self, owner: Owner, id: UserAccountId) -> Result<Option<UserAccount>, StoreError> {
+        self.one(owner, id, false).await
+    }
+
+    /// As [`Self::find`], and holds the row until the transaction ends.
+    pub async fn find_for_update(
+        &self,
+        owner: Owner,
+        id: UserAccountId,
+    ) -> Result<Option<UserAccount>, StoreError> {
+        self.one(owner, id, true).await
+    }
+
+    async fn one(
+        &self,
+        owner: Owner,
+        id: UserAccountId,
+        lock: bool,
+    ) -> Result<Option<UserAccount>, StoreError> {
+        let query =
+            Entity::find_by_id(id.uuid()).filter(owned(owner, Column::OrganizationId, Column::AdminKeyId));
+        let query = if lock { query.lock_exclusive() } else { query };
+        query.one(self.0).await?.map(UserAccount::try_from).transpose()
+    }
+
+    pub async fn find_by_external_id(
+        &self,
+        owner: Owner,
+        external_id: &ExternalId,
+    ) -> Result<Option<UserAccount>, StoreError> {
+        Entity::find()
+            .filter(owned(owner, Column::OrganizationId, Column::AdminKeyId))
+            .filter(Column::ExternalId.eq(external_id.as_str()))
+            .order_by_asc(Column::Id)
+            .one(self.0)
+            .await?
+            .map(UserAccount::try_from)
+            .transpose()
+    }
+
+    /// The accounts of these ids; those of other owners are left out.
+    pub async fn find_many(
+        &self,
+        owner: Owner,
+        ids: &[UserAccountId],
+    ) -> Result<Vec<UserAccount>, StoreError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows = Entity::find()
+            .filter(owned(owner, Column::OrganizationId, Column::AdminKeyId))
+            .filter(Column::Id.is_in(ids.iter().map(|id| id.uuid())))
+            .all(self.0)
+            .await?;
+        rows.into_iter().map(UserAccount::try_from).collect()
+    }
+
+    /// Newest first; only those of `status` when one is given.
+    pub async fn list(
+        &self,
+        owner: Owner,
+        status: Option<AccountStatus>,
+        window: Window,
+    ) -> Result<Slice<UserAccount>, StoreError> {
+        let mut query = Entity::find().filter(owned(owner, Column::OrganizationId, Column::AdminKeyId));
+        if let Some(status) = status {
+            query = query.filter(Column::Status.eq(status.word()));
+        }
+        let total = match owner {
+            Owner::AdminKey(id) => {
+                let wanted =
+                    AccountStatus::ALL.into_iter().filter(|known| status.is_none_or(|only| only == *known));
+                let words: Vec<_> = wanted.map(|status| format!("users.{}", status.word())).collect();
+                let words: Vec<_> = words.iter().map(String::as_str).collect();
+                tally::of(self.0, id, &words).await?
+            }
+            Owner::Installation | Owner::Organization(_) => query.clone().count(self.0).await?,
+        };
+        let rows =
+            query.order_by_desc(Column::Id).limit(window.limit()).offset(window.offset()).all(self.0).await?;
+        let items = rows.into_iter().map(UserAccount::try_from).collect::<Result<_, _>>()?;
+        Ok(Slice { items, total, window })
+    }
+
+    /// Writes the state of an account that is in the revision before.
+    pub async fn save(&self, account: &UserAccount) -> Result<(), StoreError> {
+        let done = Entity::update_many()
+            .set(Model::from(account).into_active_model().reset_all())
+            .filter(Column::Id.eq(account.id.uuid()))
+            .filter(Column::Revision.eq(signed(account.revision.number()) - 1))
+            .exec(self.0)
+            .await?;
+        if done.rows_affected == 1 { Ok(()) } else { Err(StoreError::Overtaken) }
+    }
+}

@@ -1,0 +1,202 @@
+//! The table of admin keys.
+
+use claviger_domain::Timestamp;
+use claviger_domain::actor::Owner;
+use claviger_domain::admin_key::AdminKey;
+use claviger_domain::capability::{Capability, CapabilitySet};
+use claviger_domain::ids::{AdminKeyId, OrganizationId};
+use claviger_domain::page::{Slice, Window};
+use claviger_domain::revision::Revision;
+use claviger_domain::secret::{Digest, KeyPrefix, SealedSecret};
+use claviger_domain::text::Name;
+use sea_orm::entity::prelude::*;
+use sea_orm::{Condition, IntoActiveModel, QueryOrder, QuerySelect};
+
+use crate::StoreError;
+use crate::owned::owned;
+use crate::value::{Row, blob, signed, stamp, unsigned};
+
+mod row {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "admin_keys")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: Uuid,
+        pub organization_id: Uuid,
+        pub name: Option<String>,
+        pub permissions: String,
+        pub digest: Vec<u8>,
+        pub pepper: i64,
+        pub prefix: String,
+        pub created_at: i64,
+        pub updated_at: Option<i64>,
+        pub expires_at: Option<i64>,
+        pub last_used_at: Option<i64>,
+        pub revoked_at: Option<i64>,
+        pub revision: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+use row::{Column, Entity, Model};
+
+impl TryFrom<Model> for AdminKey {
+    type Error = StoreError;
+
+    fn try_from(model: Model) -> Result<Self, StoreError> {
+        let Model {
+            id,
+            organization_id,
+            name,
+            permissions,
+            digest: _,
+            pepper: _,
+            prefix,
+            created_at,
+            updated_at,
+            expires_at,
+            last_used_at,
+            revoked_at,
+            revision,
+        } = model;
+        let row = Row { table: "admin_keys", id };
+        let permissions: Option<CapabilitySet> =
+            permissions.split_ascii_whitespace().map(Capability::of_partner_word).collect();
+        Ok(Self {
+            id: AdminKeyId::from_uuid(id),
+            organization: OrganizationId::from_uuid(organization_id),
+            name: name.map(Name::from_stored),
+            permissions: row.some(permissions)?,
+            prefix: KeyPrefix::from_stored(prefix),
+            created_at: row.instant(created_at)?,
+            updated_at: row.instant_or_none(updated_at)?,
+            expires_at: row.instant_or_none(expires_at)?,
+            last_used_at: row.instant_or_none(last_used_at)?,
+            revoked_at: row.instant_or_none(revoked_at)?,
+            revision: Revision::from_stored(unsigned(revision)),
+        })
+    }
+}
+
+fn model(key: &AdminKey, sealed: &SealedSecret) -> Model {
+    let AdminKey {
+        id,
+        organization,
+        name,
+        permissions,
+        prefix,
+        created_at,
+        updated_at,
+        expires_at,
+        last_used_at,
+        revoked_at,
+        revision,
+    } = key;
+    Model {
+        id: id.uuid(),
+        organization_id: organization.uuid(),
+        name: name.as_ref().map(ToString::to_string),
+        permissions: permissions.words().join(" "),
+        digest: blob(&sealed.digest),
+        pepper: i64::from(sealed.pepper),
+        prefix: prefix.as_str().to_owned(),
+        created_at: stamp(*created_at),
+        updated_at: updated_at.map(stamp),
+        expires_at: expires_at.map(stamp),
+        last_used_at: last_used_at.map(stamp),
+        revoked_at: revoked_at.map(stamp),
+        revision: signed(revision.number()),
+    }
+}
+
+#[derive(Debug)]
+pub struct AdminKeys<'a, C>(pub(crate) &'a C);
+
+impl<C: ConnectionTrait> AdminKeys<'_, C> {
+    pub async fn insert(&self, key: &AdminKey, sealed: &SealedSecret) -> Result<(), StoreError> {
+        Entity::insert(model(key, sealed).into_active_model()).exec_without_returning(self.0).await?;
+        Ok(())
+    }
+
+    /// The key with one of these digests, whatever its state.
+    pub async fn find_by_digest_unscoped(&self, digests: &[Digest]) -> Result<Option<AdminKey>, StoreError> {
+        Entity::find()
+            .filter(Column::Digest.is_in(digests.iter().map(blob)))
+            .one(self.0)
+            .await?
+            .map(AdminKey::try_from)
+            .transpose()
+    }
+
+    pub async fn find(&self, owner: Owner, id: AdminKeyId) -> Result<Option<AdminKey>, StoreError> {
+        self.one(owner, id, false).await
+    }
+
+    /// As [`Self::find`], and holds the row until the transaction ends.
+    pub async fn find_for_update(
+        &self,
+        owner: Owner,
+        id: AdminKeyId,
+    ) -> Result<Option<AdminKey>, StoreError> {
+        self.one(owner, id, true).await
+    }
+
+    async fn one(&self, owner: Owner, id: AdminKeyId, lock: bool) -> Result<Option<AdminKey>, StoreError> {
+        let query = Entity::find_by_id(id.uuid()).filter(owned(owner, Column::OrganizationId, Column::Id));
+        let query = if lock { query.lock_exclusive() } else { query };
+        query.one(self.0).await?.map(AdminKey::try_from).transpose()
+    }
+
+    /// Newest first.
+    pub async fn list(
+        &self,
+        owner: Owner,
+        include_revoked: bool,
+        window: Window,
+    ) -> Result<Slice<AdminKey>, StoreError> {
+        let mut query = Entity::find().filter(owned(owner, Column::OrganizationId, Column::Id));
+        if !include_revoked {
+            query = query.filter(Column::RevokedAt.is_null());
+        }
+        let total = query.clone().count(self.0).await?;
+        let rows =
+            query.order_by_desc(Column::Id).limit(window.limit()).offset(window.offset()).all(self.0).await?;
+        let items = rows.into_iter().map(AdminKey::try_from).collect::<Result<_, _>>()?;
+        Ok(Slice { items, total, window })
+    }
+
+    /// Writes the state of a key that is in the revision before; its secret never changes.
+    pub async fn save(&self, key: &AdminKey) -> Result<(), StoreError> {
+        let done = Entity::update_many()
+            .col_expr(Column::Name, Expr::value(key.name.as_ref().map(ToString::to_string)))
+            .col_expr(Column::Permissions, Expr::value(key.permissions.words().join(" ")))
+            .col_expr(Column::UpdatedAt, Expr::value(key.updated_at.map(stamp)))
+            .col_expr(Column::ExpiresAt, Expr::value(key.expires_at.map(stamp)))
+            .col_expr(Column::RevokedAt, Expr::value(key.revoked_at.map(stamp)))
+            .col_expr(Column::Revision, Expr::value(signed(key.revision.number())))
+            .filter(Column::Id.eq(key.id.uuid()))
+            .filter(Column::Revision.eq(signed(key.revision.number()) - 1))
+            .exec(self.0)
+            .await?;
+        if done.rows_affected == 1 { Ok(()) } else { Err(StoreError::Overtaken) }
+    }
+
+    /// Notes when keys were used last; it never moves back.
+    pub async fn touch_unscoped(&self, id: AdminKeyId, used_at: Timestamp) -> Result<(), StoreError> {
+        Entity::update_many()
+            .col_expr(Column::LastUsedAt, Expr::value(stamp(used_at)))
+            .filter(Column::Id.eq(id.uuid()))
+            .filter(
+                Condition::any().add(Column::LastUsedAt.is_null()).add(Column::LastUsedAt.lt(stamp(used_at))),
+            )
+            .exec(self.0)
+            .await?;
+        Ok(())
+    }
+}

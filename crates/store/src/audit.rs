@@ -1,0 +1,217 @@
+//! The table of the audit log.
+
+use claviger_domain::actor::Owner;
+use claviger_domain::audit::{Action, Author, AuthorKind, Detail, Details, Entry, Resource, Target};
+use claviger_domain::ids::{AdminKeyId, AuditEntryId, OrganizationId};
+use claviger_domain::page::{Slice, Window};
+use sea_orm::entity::prelude::*;
+use sea_orm::{IntoActiveModel, QueryOrder, QuerySelect};
+use serde_json::Value;
+
+use crate::owned::owned;
+use crate::value::{Row, stamp};
+use crate::{StoreError, tally};
+
+mod row {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "audit_log")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: Uuid,
+        pub at: i64,
+        pub action: String,
+        pub is_change: bool,
+        pub author_kind: String,
+        pub author_id: Option<Uuid>,
+        pub author_entity: Option<String>,
+        pub author_organization_id: Option<Uuid>,
+        /// The author, when it is an admin key: whose entry this is on the partner surface.
+        pub admin_key_id: Option<Uuid>,
+        pub organization_id: Option<Uuid>,
+        pub target_type: Option<String>,
+        pub target_id: Option<Uuid>,
+        pub address: Option<String>,
+        pub request_id: String,
+        pub details: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+use row::{Column, Entity, Model};
+
+impl TryFrom<Model> for Entry {
+    type Error = StoreError;
+
+    fn try_from(model: Model) -> Result<Self, StoreError> {
+        let Model {
+            id,
+            at,
+            action,
+            is_change: _,
+            author_kind,
+            author_id,
+            author_entity,
+            author_organization_id,
+            admin_key_id: _,
+            organization_id,
+            target_type,
+            target_id,
+            address,
+            request_id,
+            details,
+        } = model;
+        let row = Row { table: "audit_log", id };
+        let target = match (target_type, target_id) {
+            (Some(kind), Some(id)) => Some(Target { resource: row.some(Resource::of_word(&kind))?, id }),
+            _ => None,
+        };
+        Ok(Self {
+            id: AuditEntryId::from_uuid(id),
+            at: row.instant(at)?,
+            action: row.parsed(&action)?,
+            author: Author {
+                kind: row.some(AuthorKind::of_word(&author_kind))?,
+                id: author_id,
+                entity: author_entity,
+                organization: author_organization_id.map(OrganizationId::from_uuid),
+            },
+            organization: organization_id.map(OrganizationId::from_uuid),
+            target,
+            address: address.map(|address| row.parsed(&address)).transpose()?,
+            request_id,
+            details: details_of(&details).ok_or_else(|| row.corrupt())?,
+        })
+    }
+}
+
+impl From<&Entry> for Model {
+    fn from(entry: &Entry) -> Self {
+        let Entry { id, at, action, author, organization, target, address, request_id, details } = entry;
+        let Author { kind, id: author_id, entity, organization: author_organization } = author;
+        Self {
+            id: id.uuid(),
+            at: stamp(*at),
+            action: action.to_string(),
+            is_change: action.verb.is_change(),
+            author_kind: kind.word().to_owned(),
+            author_id: *author_id,
+            author_entity: entity.clone(),
+            author_organization_id: author_organization.map(OrganizationId::uuid),
+            admin_key_id: author.admin_key().map(AdminKeyId::uuid),
+            organization_id: organization.map(OrganizationId::uuid),
+            target_type: target.map(|target| target.resource.word().to_owned()),
+            target_id: target.map(|target| target.id),
+            address: address.map(|address| address.to_string()),
+            request_id: request_id.clone(),
+            details: json_of(&Detail::Map(details.clone())).to_string(),
+        }
+    }
+}
+
+fn json_of(detail: &Detail) -> Value {
+    match detail {
+        Detail::Null => Value::Null,
+        Detail::Flag(flag) => (*flag).into(),
+        Detail::Number(number) => (*number).into(),
+        Detail::Text(text) => text.as_str().into(),
+        Detail::List(items) => items.iter().map(json_of).collect(),
+        Detail::Map(members) => {
+            members.iter().map(|(name, detail)| (name.clone(), json_of(detail))).collect()
+        }
+    }
+}
+
+fn details_of(text: &str) -> Option<Details> {
+    match detail_of(serde_json::from_str(text).ok()?) {
+        Detail::Map(members) => Some(members),
+        _ => None,
+    }
+}
+
+fn detail_of(json: Value) -> Detail {
+    match json {
+        Value::Null => Detail::Null,
+        Value::Bool(flag) => Detail::Flag(flag),
+        Value::Number(number) => Detail::Number(number.as_i64().unwrap_or_default()),
+        Value::String(text) => Detail::Text(text),
+        Value::Array(items) => Detail::List(items.into_iter().map(detail_of).collect()),
+        Value::Object(members) => {
+            Detail::Map(members.into_iter().map(|(name, json)| (name, detail_of(json))).collect())
+        }
+    }
+}
+
+/// Which entries a list shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AuditFilter {
+    pub action: Option<Action>,
+    pub admin_key: Option<AdminKeyId>,
+    pub target: Option<Uuid>,
+    /// Reads and refused calls as well as changes.
+    pub include_reads: bool,
+}
+
+#[derive(Debug)]
+pub struct AuditLog<'a, C>(pub(crate) &'a C);
+
+impl<C: ConnectionTrait> AuditLog<'_, C> {
+    pub async fn insert(&self, entry: &Entry) -> Result<(), StoreError> {
+        Entity::insert(Model::from(entry).into_active_model()).exec_without_returning(self.0).await?;
+        Ok(())
+    }
+
+    pub async fn insert_many(&self, entries: &[Entry]) -> Result<(), StoreError> {
+        // SQLite takes 32,766 parameters in one statement; a row has fifteen.
+        for chunk in entries.chunks(500) {
+            let rows = chunk.iter().map(|entry| Model::from(entry).into_active_model());
+            Entity::insert_many(rows).exec_without_returning(self.0).await?;
+        }
+        Ok(())
+    }
+
+    /// Newest first. An admin key sees what it did itself.
+    pub async fn list(
+        &self,
+        owner: Owner,
+        filter: AuditFilter,
+        window: Window,
+    ) -> Result<Slice<Entry>, StoreError> {
+        let AuditFilter { action, admin_key, target, include_reads } = filter;
+        let mut query = Entity::find().filter(owned(owner, Column::OrganizationId, Column::AdminKeyId));
+        if !include_reads {
+            query = query.filter(Column::IsChange.eq(true));
+        }
+        if let Some(action) = action {
+            query = query.filter(Column::Action.eq(action.to_string()));
+        }
+        if let Some(admin_key) = admin_key {
+            query = query.filter(Column::AdminKeyId.eq(admin_key.uuid()));
+        }
+        if let Some(target) = target {
+            query = query.filter(Column::TargetId.eq(target));
+        }
+        let whole = action.is_none() && target.is_none();
+        let author = match (owner, admin_key) {
+            (Owner::AdminKey(id), None) => Some(id),
+            (Owner::AdminKey(id), Some(same)) if id == same => Some(id),
+            (Owner::Installation, only) => only,
+            _ => None,
+        };
+        let total = match author {
+            Some(id) if whole => {
+                tally::of(self.0, id, &[if include_reads { "audit" } else { "audit.changes" }]).await?
+            }
+            _ => query.clone().count(self.0).await?,
+        };
+        let rows =
+            query.order_by_desc(Column::Id).limit(window.limit()).offset(window.offset()).all(self.0).await?;
+        let items = rows.into_iter().map(Entry::try_from).collect::<Result<_, _>>()?;
+        Ok(Slice { items, total, window })
+    }
+}

@@ -1,0 +1,297 @@
+//! The table of credentials.
+
+use chrono::TimeDelta;
+use claviger_domain::Timestamp;
+use claviger_domain::actor::Owner;
+use claviger_domain::credential::{Class, Credential, Credits, Network, Refill, Revocation};
+use claviger_domain::ids::{AdminKeyId, CredentialId, OrganizationId, UserAccountId};
+use claviger_domain::page::{Slice, Window};
+use claviger_domain::revision::Revision;
+use claviger_domain::secret::KeyPrefix;
+use claviger_domain::text::{Description, Metadata, Name};
+use sea_orm::entity::prelude::*;
+use sea_orm::{IntoActiveModel, QueryOrder, QuerySelect};
+
+use crate::owned::owned;
+use crate::value::{Row, signed, stamp, unsigned};
+use crate::{StoreError, tally};
+
+pub(crate) mod row {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "credentials")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: Uuid,
+        pub organization_id: Uuid,
+        pub admin_key_id: Option<Uuid>,
+        pub user_account_id: Option<Uuid>,
+        pub class: String,
+        pub name: String,
+        pub description: Option<String>,
+        pub prefix: String,
+        pub scopes: String,
+        pub limits: String,
+        pub credits_remaining: Option<i64>,
+        pub credits_refill_amount: Option<i64>,
+        pub credits_refill_every_ms: Option<i64>,
+        pub credits_refilled_at: Option<i64>,
+        pub ip_allowlist: String,
+        pub network: Option<i64>,
+        pub metadata: String,
+        pub created_at: i64,
+        pub updated_at: Option<i64>,
+        pub expires_at: Option<i64>,
+        pub disabled_at: Option<i64>,
+        pub revoked_at: Option<i64>,
+        pub revocation_reason: Option<String>,
+        pub last_used_at: Option<i64>,
+        pub revision: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+use row::{Column, Entity, Model};
+
+impl TryFrom<Model> for Credential {
+    type Error = StoreError;
+
+    fn try_from(model: Model) -> Result<Self, StoreError> {
+        let Model {
+            id,
+            organization_id,
+            admin_key_id,
+            user_account_id,
+            class,
+            name,
+            description,
+            prefix,
+            scopes,
+            limits,
+            credits_remaining,
+            credits_refill_amount,
+            credits_refill_every_ms,
+            credits_refilled_at,
+            ip_allowlist,
+            network,
+            metadata,
+            created_at,
+            updated_at,
+            expires_at,
+            disabled_at,
+            revoked_at,
+            revocation_reason,
+            last_used_at,
+            revision,
+        } = model;
+        let row = Row { table: "credentials", id };
+        let refill = match (credits_refill_amount, credits_refill_every_ms, credits_refilled_at) {
+            (Some(amount), Some(every), Some(since)) => Some(Refill {
+                amount: row.number(amount)?,
+                every: row.some(TimeDelta::try_milliseconds(every))?,
+                since: row.instant(since)?,
+            }),
+            _ => None,
+        };
+        Ok(Self {
+            id: CredentialId::from_uuid(id),
+            organization: OrganizationId::from_uuid(organization_id),
+            admin_key: admin_key_id.map(AdminKeyId::from_uuid),
+            user_account: user_account_id.map(UserAccountId::from_uuid),
+            class: row.some(Class::of_word(&class))?,
+            name: Name::from_stored(name),
+            description: description.map(Description::from_stored),
+            prefix: KeyPrefix::from_stored(prefix),
+            scopes: row.parsed(&scopes)?,
+            limits: row.parsed(&limits)?,
+            credits: credits_remaining.map(|remaining| Credits { remaining: unsigned(remaining), refill }),
+            ip_allowlist: row.parsed(&ip_allowlist)?,
+            network: network.map(|number| row.some(Network::of_number(number))).transpose()?,
+            metadata: Metadata::from_stored(metadata),
+            created_at: row.instant(created_at)?,
+            updated_at: row.instant_or_none(updated_at)?,
+            expires_at: row.instant_or_none(expires_at)?,
+            disabled_at: row.instant_or_none(disabled_at)?,
+            revoked: row
+                .instant_or_none(revoked_at)?
+                .map(|at| Revocation { at, reason: revocation_reason.map(Description::from_stored) }),
+            last_used_at: row.instant_or_none(last_used_at)?,
+            revision: Revision::from_stored(unsigned(revision)),
+        })
+    }
+}
+
+impl From<&Credential> for Model {
+    fn from(credential: &Credential) -> Self {
+        let Credential {
+            id,
+            organization,
+            admin_key,
+            user_account,
+            class,
+            name,
+            description,
+            prefix,
+            scopes,
+            limits,
+            credits,
+            ip_allowlist,
+            network,
+            metadata,
+            created_at,
+            updated_at,
+            expires_at,
+            disabled_at,
+            revoked,
+            last_used_at,
+            revision,
+        } = credential;
+        let refill = credits.and_then(|credits| credits.refill);
+        Self {
+            id: id.uuid(),
+            organization_id: organization.uuid(),
+            admin_key_id: admin_key.map(AdminKeyId::uuid),
+            user_account_id: user_account.map(UserAccountId::uuid),
+            class: class.word().to_owned(),
+            name: name.to_string(),
+            description: description.as_ref().map(ToString::to_string),
+            prefix: prefix.as_str().to_owned(),
+            scopes: scopes.to_string(),
+            limits: limits.to_string(),
+            credits_remaining: credits.map(|credits| signed(credits.remaining)),
+            credits_refill_amount: refill.map(|refill| signed(refill.amount)),
+            credits_refill_every_ms: refill.map(|refill| refill.every.num_milliseconds()),
+            credits_refilled_at: refill.map(|refill| stamp(refill.since)),
+            ip_allowlist: ip_allowlist.to_string(),
+            network: network.map(|network| i64::from(network.number())),
+            metadata: metadata.to_string(),
+            created_at: stamp(*created_at),
+            updated_at: updated_at.map(stamp),
+            expires_at: expires_at.map(stamp),
+            disabled_at: disabled_at.map(stamp),
+            revoked_at: revoked.as_ref().map(|revocation| stamp(revocation.at)),
+            revocation_reason: revoked.as_ref().and_then(|r| r.reason.as_ref().map(ToString::to_string)),
+            last_used_at: last_used_at.map(stamp),
+            revision: signed(revision.number()),
+        }
+    }
+}
+
+/// Which credentials a list shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CredentialFilter {
+    pub include_revoked: bool,
+}
+
+#[derive(Debug)]
+pub struct Credentials<'a, C>(pub(crate) &'a C);
+
+impl<C: ConnectionTrait> Credentials<'_, C> {
+    pub async fn insert(&self, credential: &Credential) -> Result<(), StoreError> {
+        Entity::insert(Model::from(credential).into_active_model()).exec_without_returning(self.0).await?;
+        Ok(())
+    }
+
+    pub async fn find(&self, owner: Owner, id: CredentialId) -> Result<Option<Credential>, StoreError> {
+        self.one(owner, id, false).await
+    }
+
+    /// As [`Self::find`], and holds the row until the transaction ends.
+    pub async fn find_for_update(
+        &self,
+        owner: Owner,
+        id: CredentialId,
+    ) -> Result<Option<Credential>, StoreError> {
+        self.one(owner, id, true).await
+    }
+
+    async fn one(
+        &self,
+        owner: Owner,
+        id: CredentialId,
+        lock: bool,
+    ) -> Result<Option<Credential>, StoreError> {
+        let query =
+            Entity::find_by_id(id.uuid()).filter(owned(owner, Column::OrganizationId, Column::AdminKeyId));
+        let query = if lock { query.lock_exclusive() } else { query };
+        query.one(self.0).await?.map(Credential::try_from).transpose()
+    }
+
+    /// The credentials of these ids; those of other owners are left out.
+    pub async fn find_many(&self, owner: Owner, ids: &[CredentialId]) -> Result<Vec<Credential>, StoreError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows = Entity::find()
+            .filter(owned(owner, Column::OrganizationId, Column::AdminKeyId))
+            .filter(Column::Id.is_in(ids.iter().map(|id| id.uuid())))
+            .all(self.0)
+            .await?;
+        rows.into_iter().map(Credential::try_from).collect()
+    }
+
+    /// Newest first.
+    pub async fn list(
+        &self,
+        owner: Owner,
+        filter: CredentialFilter,
+        window: Window,
+    ) -> Result<Slice<Credential>, StoreError> {
+        let CredentialFilter { include_revoked } = filter;
+        let mut query = Entity::find().filter(owned(owner, Column::OrganizationId, Column::AdminKeyId));
+        if !include_revoked {
+            query = query.filter(Column::RevokedAt.is_null());
+        }
+        let total = match owner {
+            Owner::AdminKey(id) => {
+                let what = if include_revoked { "credentials" } else { "credentials.live" };
+                tally::of(self.0, id, &[what]).await?
+            }
+            Owner::Installation | Owner::Organization(_) => query.clone().count(self.0).await?,
+        };
+        let rows =
+            query.order_by_desc(Column::Id).limit(window.limit()).offset(window.offset()).all(self.0).await?;
+        let items = rows.into_iter().map(Credential::try_from).collect::<Result<_, _>>()?;
+        Ok(Slice { items, total, window })
+    }
+
+    /// Writes the state of a credential that is in the revision before; when it was used last is not
+    /// part of that state.
+    pub async fn save(&self, credential: &Credential) -> Result<(), StoreError> {
+        let mut row = Model::from(credential).into_active_model().reset_all();
+        row.last_used_at = sea_orm::ActiveValue::NotSet;
+        let done = Entity::update_many()
+            .set(row)
+            .filter(Column::Id.eq(credential.id.uuid()))
+            .filter(Column::Revision.eq(signed(credential.revision.number()) - 1))
+            .exec(self.0)
+            .await?;
+        if done.rows_affected == 1 { Ok(()) } else { Err(StoreError::Overtaken) }
+    }
+
+    /// Writes what a call leaves behind: when it was, and the balance after it.
+    pub async fn spend_unscoped(
+        &self,
+        id: CredentialId,
+        credits: Option<Credits>,
+        used_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut update = Entity::update_many()
+            .col_expr(Column::LastUsedAt, Expr::value(stamp(used_at)))
+            .filter(Column::Id.eq(id.uuid()));
+        if let Some(credits) = credits {
+            update =
+                update.col_expr(Column::CreditsRemaining, Expr::value(signed(credits.remaining))).col_expr(
+                    Column::CreditsRefilledAt,
+                    Expr::value(credits.refill.map(|refill| stamp(refill.since))),
+                );
+        }
+        update.exec(self.0).await?;
+        Ok(())
+    }
+}

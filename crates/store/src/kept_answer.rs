@@ -1,0 +1,86 @@
+//! The table of answers kept for repeated requests (`Idempotency-Key`), sealed before they get here.
+
+use claviger_domain::Timestamp;
+use sea_orm::IntoActiveModel;
+use sea_orm::entity::prelude::*;
+
+use crate::StoreError;
+use crate::value::{Row, stamp};
+
+mod row {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "kept_answers")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub caller_id: Uuid,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub key_hash: Vec<u8>,
+        pub fingerprint: Vec<u8>,
+        pub sealed: Vec<u8>,
+        pub created_at: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+use row::{Column, Entity, Model};
+
+/// One answer: to whom, under which key, to which request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptAnswer {
+    pub caller: Uuid,
+    pub key_hash: [u8; 32],
+    /// Of the request that was answered.
+    pub fingerprint: [u8; 32],
+    pub sealed: Vec<u8>,
+    pub created_at: Timestamp,
+}
+
+#[derive(Debug)]
+pub struct KeptAnswers<'a, C>(pub(crate) &'a C);
+
+impl<C: ConnectionTrait> KeptAnswers<'_, C> {
+    pub async fn find(&self, caller: Uuid, key_hash: &[u8; 32]) -> Result<Option<KeptAnswer>, StoreError> {
+        let Some(model) = Entity::find_by_id((caller, key_hash.to_vec())).one(self.0).await? else {
+            return Ok(None);
+        };
+        let Model { caller_id, key_hash: _, fingerprint, sealed, created_at } = model;
+        let row = Row { table: "kept_answers", id: caller_id };
+        Ok(Some(KeptAnswer {
+            caller: caller_id,
+            key_hash: *key_hash,
+            fingerprint: fingerprint.try_into().map_err(|_| row.corrupt())?,
+            sealed,
+            created_at: row.instant(created_at)?,
+        }))
+    }
+
+    pub async fn insert(&self, answer: &KeptAnswer) -> Result<(), StoreError> {
+        let KeptAnswer { caller, key_hash, fingerprint, sealed, created_at } = answer;
+        let row = Model {
+            caller_id: *caller,
+            key_hash: key_hash.to_vec(),
+            fingerprint: fingerprint.to_vec(),
+            sealed: sealed.clone(),
+            created_at: stamp(*created_at),
+        };
+        Entity::insert(row.into_active_model()).exec_without_returning(self.0).await?;
+        Ok(())
+    }
+
+    pub async fn delete(&self, caller: Uuid, key_hash: &[u8; 32]) -> Result<(), StoreError> {
+        Entity::delete_by_id((caller, key_hash.to_vec())).exec(self.0).await?;
+        Ok(())
+    }
+
+    /// Forgets every answer kept before `before`; answers how many there were.
+    pub async fn delete_older_unscoped(&self, before: Timestamp) -> Result<u64, StoreError> {
+        let done = Entity::delete_many().filter(Column::CreatedAt.lt(stamp(before))).exec(self.0).await?;
+        Ok(done.rows_affected)
+    }
+}

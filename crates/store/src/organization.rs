@@ -1,0 +1,166 @@
+//! The table of organizations.
+
+use claviger_domain::ids::OrganizationId;
+use claviger_domain::organization::{Organization, OrganizationSettings, OrganizationStatus, Slug};
+use claviger_domain::revision::Revision;
+use claviger_domain::text::{Email, Metadata, Name};
+use sea_orm::entity::prelude::*;
+use sea_orm::{IntoActiveModel, QueryOrder};
+
+use crate::StoreError;
+use crate::value::{Row, signed, stamp, unsigned};
+
+mod row {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "organizations")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: Uuid,
+        pub name: String,
+        pub slug: String,
+        pub email: Option<String>,
+        pub plan: Option<String>,
+        pub status: String,
+        pub metadata: String,
+        pub ip_allowlist: String,
+        pub created_at: i64,
+        pub updated_at: Option<i64>,
+        pub revision: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+use row::{Column, Entity, Model};
+
+const ACTIVE: &str = "active";
+const SUSPENDED: &str = "suspended";
+
+impl TryFrom<Model> for Organization {
+    type Error = StoreError;
+
+    fn try_from(model: Model) -> Result<Self, StoreError> {
+        let Model {
+            id,
+            name,
+            slug,
+            email,
+            plan,
+            status,
+            metadata,
+            ip_allowlist,
+            created_at,
+            updated_at,
+            revision,
+        } = model;
+        let row = Row { table: "organizations", id };
+        Ok(Self {
+            id: OrganizationId::from_uuid(id),
+            name: Name::from_stored(name),
+            slug: Slug::from_stored(slug),
+            email: email.map(Email::from_stored),
+            plan: plan.map(Name::from_stored),
+            status: match status.as_str() {
+                ACTIVE => OrganizationStatus::Active,
+                SUSPENDED => OrganizationStatus::Suspended,
+                _ => return Err(row.corrupt()),
+            },
+            metadata: Metadata::from_stored(metadata),
+            settings: OrganizationSettings { ip_allowlist: row.parsed(&ip_allowlist)? },
+            created_at: row.instant(created_at)?,
+            updated_at: row.instant_or_none(updated_at)?,
+            revision: Revision::from_stored(unsigned(revision)),
+        })
+    }
+}
+
+impl From<&Organization> for Model {
+    fn from(organization: &Organization) -> Self {
+        let Organization {
+            id,
+            name,
+            slug,
+            email,
+            plan,
+            status,
+            metadata,
+            settings,
+            created_at,
+            updated_at,
+            revision,
+        } = organization;
+        let OrganizationSettings { ip_allowlist } = settings;
+        Self {
+            id: id.uuid(),
+            name: name.to_string(),
+            slug: slug.to_string(),
+            email: email.as_ref().map(ToString::to_string),
+            plan: plan.as_ref().map(ToString::to_string),
+            status: match status {
+                OrganizationStatus::Active => ACTIVE,
+                OrganizationStatus::Suspended => SUSPENDED,
+            }
+            .to_owned(),
+            metadata: metadata.to_string(),
+            ip_allowlist: ip_allowlist.to_string(),
+            created_at: stamp(*created_at),
+            updated_at: updated_at.map(stamp),
+            revision: signed(revision.number()),
+        }
+    }
+}
+
+/// Organizations are the owners themselves: only the platform's own use cases look for them, and
+/// those that have already found something of theirs.
+#[derive(Debug)]
+pub struct Organizations<'a, C>(pub(crate) &'a C);
+
+impl<C: ConnectionTrait> Organizations<'_, C> {
+    pub async fn insert(&self, organization: &Organization) -> Result<(), StoreError> {
+        let row = Model::from(organization).into_active_model();
+        Entity::insert(row).exec_without_returning(self.0).await?;
+        Ok(())
+    }
+
+    pub async fn find_unscoped(&self, id: OrganizationId) -> Result<Option<Organization>, StoreError> {
+        Entity::find_by_id(id.uuid()).one(self.0).await?.map(Organization::try_from).transpose()
+    }
+
+    /// The oldest organization of this name.
+    pub async fn find_by_name_unscoped(&self, name: &Name) -> Result<Option<Organization>, StoreError> {
+        Entity::find()
+            .filter(Column::Name.eq(name.as_str()))
+            .order_by_asc(Column::Id)
+            .one(self.0)
+            .await?
+            .map(Organization::try_from)
+            .transpose()
+    }
+
+    pub async fn is_slug_taken_unscoped(&self, slug: &Slug) -> Result<bool, StoreError> {
+        Ok(Entity::find().filter(Column::Slug.eq(slug.as_str())).one(self.0).await?.is_some())
+    }
+
+    /// The organizations of these ids; unknown ids are left out.
+    pub async fn find_many_unscoped(&self, ids: &[OrganizationId]) -> Result<Vec<Organization>, StoreError> {
+        let ids = ids.iter().map(|id| id.uuid());
+        let rows = Entity::find().filter(Column::Id.is_in(ids)).all(self.0).await?;
+        rows.into_iter().map(Organization::try_from).collect()
+    }
+
+    /// Writes the state of an organization that is in the revision before.
+    pub async fn save(&self, organization: &Organization) -> Result<(), StoreError> {
+        let done = Entity::update_many()
+            .set(Model::from(organization).into_active_model().reset_all())
+            .filter(Column::Id.eq(organization.id.uuid()))
+            .filter(Column::Revision.eq(signed(organization.revision.number()) - 1))
+            .exec(self.0)
+            .await?;
+        if done.rows_affected == 1 { Ok(()) } else { Err(StoreError::Overtaken) }
+    }
+}

@@ -1,0 +1,316 @@
+//! The table of usage: calls counted by credential, in minutes, hours and days.
+
+use chrono::NaiveDate;
+use claviger_domain::Timestamp;
+use claviger_domain::actor::Owner;
+use claviger_domain::ids::{CredentialId, UserAccountId};
+use claviger_domain::page::{Slice, Window};
+use claviger_domain::period::{Period, Span};
+use claviger_domain::usage::Tally;
+use sea_orm::IntoActiveModel;
+use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::{
+    Alias, ExprTrait, IntoCondition, OnConflict, Order, Query, SelectStatement, SimpleExpr,
+};
+use sea_orm::{Condition, QueryResult};
+
+use crate::owned::owned;
+use crate::value::{signed, unsigned};
+use crate::{StoreError, account, credential};
+
+mod row {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "usage")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub credential_id: Uuid,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub span_seconds: i64,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub starts_at: i64,
+        pub total: i64,
+        pub failed: i64,
+        pub duration_ms: i64,
+        pub timed: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+use row::{Column, Entity, Model};
+
+/// What one credential used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CredentialUsage {
+    pub credential: CredentialId,
+    pub tally: Tally,
+}
+
+/// What one user account used, and how many credentials it ever had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UserUsage {
+    pub user_account: UserAccountId,
+    pub tally: Tally,
+    pub credentials: u64,
+}
+
+/// Of which credentials usage is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct UsageOf {
+    pub user_account: Option<UserAccountId>,
+}
+
+#[derive(Debug)]
+pub struct Usage<'a, C>(pub(crate) &'a C);
+
+impl<C: ConnectionTrait> Usage<'_, C> {
+    /// Adds counts to the minute of each, and to the hour and the day that hold it.
+    pub async fn add(&self, calls: &[(CredentialId, Timestamp, Tally)]) -> Result<(), StoreError> {
+        let mut sums = std::collections::BTreeMap::<(Uuid, i64, i64), Tally>::new();
+        for (credential, at, tally) in calls {
+            for span in Span::ALL {
+                let key = (credential.uuid(), span.seconds(), span.floor(at.timestamp()));
+                let sum = sums.entry(key).or_default();
+                sum.total += tally.total;
+                sum.failed += tally.failed;
+                sum.duration_ms += tally.duration_ms;
+                sum.timed += tally.timed;
+            }
+        }
+        let rows: Vec<_> = sums
+            .into_iter()
+            .map(|((credential_id, span_seconds, starts_at), tally)| Model {
+                credential_id,
+                span_seconds,
+                starts_at,
+                total: signed(tally.total),
+                failed: signed(tally.failed),
+                duration_ms: signed(tally.duration_ms),
+                timed: signed(tally.timed),
+            })
+            .collect();
+        let mut add = OnConflict::columns([Column::CredentialId, Column::SpanSeconds, Column::StartsAt]);
+        for column in [Column::Total, Column::Failed, Column::DurationMs, Column::Timed] {
+            let given = Expr::col((Alias::new("excluded"), column));
+            add.value(column, Expr::col((Entity, column)).add(given));
+        }
+        for chunk in rows.chunks(500) {
+            let chunk = chunk.iter().cloned().map(IntoActiveModel::into_active_model);
+            Entity::insert_many(chunk).on_conflict(add.clone()).exec_without_returning(self.0).await?;
+        }
+        Ok(())
+    }
+
+    /// One credential's counts over a period. The credential was found with its owner.
+    pub async fn of_credential(&self, id: CredentialId, period: Period) -> Result<Tally, StoreError> {
+        let mut query = tallied();
+        query.from(Entity).cond_where(within(period)).and_where(Column::CredentialId.eq(id.uuid()));
+        let row = self.0.query_one(&query).await?;
+        row.as_ref().map_or(Ok(Tally::default()), tally_of)
+    }
+
+    /// One credential's counts by UTC day; days without calls are left out.
+    pub async fn daily_of(
+        &self,
+        id: CredentialId,
+        period: Period,
+    ) -> Result<Vec<(NaiveDate, Tally)>, StoreError> {
+        let day = || Expr::col(Column::StartsAt).sub(Expr::col(Column::StartsAt).modulo(Span::Day.seconds()));
+        let mut query = tallied();
+        query
+            .from(Entity)
+            .expr_as(day(), "day")
+            .cond_where(within(period))
+            .and_where(Column::CredentialId.eq(id.uuid()))
+            .add_group_by([day()])
+            .order_by("day", Order::Asc);
+        let rows = self.0.query_all(&query).await?;
+        rows.iter()
+            .map(|row| {
+                let day: i64 = row.try_get("", "day")?;
+                let date = chrono::DateTime::from_timestamp(day, 0).map(|at| at.date_naive());
+                let corrupt = || StoreError::Corrupt { table: "usage", row: id.to_string() };
+                Ok((date.ok_or_else(corrupt)?, tally_of(row)?))
+            })
+            .collect()
+    }
+
+    /// Credentials with calls in the period, busiest first, then by id.
+    pub async fn by_credential(
+        &self,
+        owner: Owner,
+        of: UsageOf,
+        period: Period,
+        window: Window,
+    ) -> Result<Slice<CredentialUsage>, StoreError> {
+        use credential::row::{Column as Credential, Entity as Credentials};
+        let mut grouped = tallied();
+        grouped
+            .column((Entity, Column::CredentialId))
+            .from(Entity)
+            .inner_join(
+                Credentials,
+                Expr::col((Credentials, Credential::Id)).equals((Entity, Column::CredentialId)),
+            )
+            .cond_where(owned(owner, Credential::OrganizationId, Credential::AdminKeyId))
+            .cond_where(within(period))
+            .group_by_col((Entity, Column::CredentialId));
+        if let Some(user) = of.user_account {
+            grouped.and_where(Credential::UserAccountId.eq(user.uuid()));
+        }
+        let total = self.count_of(&grouped).await?;
+        grouped
+            .order_by("total", Order::Desc)
+            .order_by((Entity, Column::CredentialId), Order::Asc)
+            .limit(window.limit())
+            .offset(window.offset());
+        let rows = self.0.query_all(&grouped).await?;
+        let items = rows
+            .iter()
+            .map(|row| {
+                let id = row.try_get("", "credential_id")?;
+                Ok(CredentialUsage { credential: CredentialId::from_uuid(id), tally: tally_of(row)? })
+            })
+            .collect::<Result<_, StoreError>>()?;
+        Ok(Slice { items, total, window })
+    }
+
+    /// One user account's counts over a period.
+    pub async fn of_user(
+        &self,
+        owner: Owner,
+        user: UserAccountId,
+        period: Period,
+    ) -> Result<UserUsage, StoreError> {
+        use credential::row::{Column as Credential, Entity as Credentials};
+        let owner = owned(owner, Credential::OrganizationId, Credential::AdminKeyId);
+        let owned = || owner.clone().add(Credential::UserAccountId.eq(user.uuid()));
+        let mut query = tallied();
+        query.from(Entity).cond_where(within(period)).and_where(Column::CredentialId.in_subquery(
+            Query::select().column(Credential::Id).from(Credentials).cond_where(owned()).take(),
+        ));
+        let row = self.0.query_one(&query).await?;
+        let tally = row.as_ref().map_or(Ok(Tally::default()), tally_of)?;
+        let credentials = Credentials::find().filter(owned()).count(self.0).await?;
+        Ok(UserUsage { user_account: user, tally, credentials })
+    }
+
+    /// Every user account, busiest first, then by name, then by id.
+    pub async fn by_user(
+        &self,
+        owner: Owner,
+        period: Period,
+        window: Window,
+        total: u64,
+    ) -> Result<Slice<UserUsage>, StoreError> {
+        use account::row::{Column as User, Entity as Users};
+        use credential::row::{Column as Credential, Entity as Credentials};
+        let sums = Alias::new("sums");
+        let mut used = tallied();
+        used.column((Credentials, Credential::UserAccountId))
+            .from(Entity)
+            .inner_join(
+                Credentials,
+                Expr::col((Credentials, Credential::Id)).equals((Entity, Column::CredentialId)),
+            )
+            .cond_where(owned(owner, Credential::OrganizationId, Credential::AdminKeyId))
+            .cond_where(within(period))
+            .and_where(Credential::UserAccountId.is_not_null())
+            .group_by_col((Credentials, Credential::UserAccountId));
+        let or_nothing = |column: &'static str| {
+            SimpleExpr::from(sea_orm::sea_query::Func::coalesce([
+                Expr::col((sums.clone(), Alias::new(column))),
+                Expr::value(0_i64),
+            ]))
+        };
+        let count = Query::select()
+            .expr(Expr::col((Credentials, Credential::Id)).count())
+            .from(Credentials)
+            .and_where(Expr::col((Credentials, Credential::UserAccountId)).equals((Users, User::Id)))
+            .take();
+        let mut query = Query::select()
+            .column((Users, User::Id))
+            .expr_as(or_nothing("total"), "total")
+            .expr_as(or_nothing("failed"), "failed")
+            .expr_as(or_nothing("duration_ms"), "duration_ms")
+            .expr_as(or_nothing("timed"), "timed")
+            .expr_as(Expr::from(count), "credentials")
+            .from(Users)
+            .join_subquery(
+                sea_orm::sea_query::JoinType::LeftJoin,
+                used,
+                sums.clone(),
+                Expr::col((sums.clone(), Credential::UserAccountId)).equals((Users, User::Id)),
+            )
+            .cond_where(owned(owner, User::OrganizationId, User::AdminKeyId))
+            .take();
+        query
+            .order_by_expr(or_nothing("total"), Order::Desc)
+            .order_by((Users, User::Name), Order::Asc)
+            .order_by((Users, User::Id), Order::Asc)
+            .limit(window.limit())
+            .offset(window.offset());
+        let rows = self.0.query_all(&query).await?;
+        let items = rows
+            .iter()
+            .map(|row| {
+                Ok(UserUsage {
+                    user_account: UserAccountId::from_uuid(row.try_get("", "id")?),
+                    tally: tally_of(row)?,
+                    credentials: unsigned(row.try_get("", "credentials")?),
+                })
+            })
+            .collect::<Result<_, StoreError>>()?;
+        Ok(Slice { items, total, window })
+    }
+
+    async fn count_of(&self, grouped: &SelectStatement) -> Result<u64, StoreError> {
+        let query = Query::select()
+            .expr_as(Expr::cust("COUNT(*)"), "n")
+            .from_subquery(grouped.clone(), Alias::new("grouped"))
+            .take();
+        let row = self.0.query_one(&query).await?;
+        Ok(row.map(|row| row.try_get::<i64>("", "n")).transpose()?.map_or(0, unsigned))
+    }
+}
+
+/// A query for the four sums. PostgreSQL's sum of bigints is a numeric: it is cast back.
+fn tallied() -> SelectStatement {
+    let mut query = Query::select();
+    for (column, name) in [
+        (Column::Total, "total"),
+        (Column::Failed, "failed"),
+        (Column::DurationMs, "duration_ms"),
+        (Column::Timed, "timed"),
+    ] {
+        query.expr_as(Expr::col((Entity, column)).sum().cast_as("bigint"), name);
+    }
+    query
+}
+
+fn tally_of(row: &QueryResult) -> Result<Tally, StoreError> {
+    let figure = |name| Ok::<_, StoreError>(row.try_get::<Option<i64>>("", name)?.map_or(0, unsigned));
+    Ok(Tally {
+        total: figure("total")?,
+        failed: figure("failed")?,
+        duration_ms: figure("duration_ms")?,
+        timed: figure("timed")?,
+    })
+}
+
+fn within(period: Period) -> Condition {
+    period.cells().into_iter().fold(Condition::any(), |any, cells| {
+        any.add(
+            Column::SpanSeconds
+                .eq(cells.span.seconds())
+                .and(Column::StartsAt.gte(cells.from))
+                .and(Column::StartsAt.lt(cells.until))
+                .into_condition(),
+        )
+    })
+}

@@ -1,0 +1,93 @@
+//! Organizations, and the keys and accounts that hang on them.
+
+use sea_orm_migration::prelude::*;
+
+use crate::schema::{bytes, id, index, number, number_null, references, text, text_null, uuid, uuid_null};
+
+#[derive(DeriveMigrationName)]
+pub(crate) struct Migration;
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
+    }
+
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let organizations = Table::create()
+            .table("organizations")
+            .col(id("id"))
+            .col(text("name"))
+            .col(text("slug"))
+            .col(text_null("email"))
+            .col(text_null("plan"))
+            .col(text("status"))
+            .col(text("metadata"))
+            .col(text("ip_allowlist"))
+            .col(number("created_at"))
+            .col(number_null("updated_at"))
+            .col(number("revision"))
+            .take();
+        let bootstrap_keys = Table::create()
+            .table("bootstrap_keys")
+            .col(id("id"))
+            .col(bytes("digest"))
+            .col(number("pepper"))
+            .col(text("prefix"))
+            .col(number("created_at"))
+            .col(number_null("revoked_at"))
+            .take();
+        let admin_keys = Table::create()
+            .table("admin_keys")
+            .col(id("id"))
+            .col(uuid("organization_id"))
+            .col(text_null("name"))
+            .col(text("permissions"))
+            .col(bytes("digest"))
+            .col(number("pepper"))
+            .col(text("prefix"))
+            .col(number("created_at"))
+            .col(number_null("updated_at"))
+            .col(number_null("expires_at"))
+            .col(number_null("last_used_at"))
+            .col(number_null("revoked_at"))
+            .col(number("revision"))
+            .foreign_key(&mut references("admin_keys", "organization_id", "organizations"))
+            .take();
+        let user_accounts = Table::create()
+            .table("user_accounts")
+            .col(id("id"))
+            .col(uuid("organization_id"))
+            .col(uuid_null("admin_key_id"))
+            .col(text_null("external_id"))
+            .col(text("name"))
+            .col(text_null("email"))
+            .col(text("metadata"))
+            .col(text("status"))
+            .col(text_null("billing_plan"))
+            .col(number("created_at"))
+            .col(number_null("updated_at"))
+            .col(number("revision"))
+            .foreign_key(&mut references("user_accounts", "organization_id", "organizations"))
+            .foreign_key(&mut references("user_accounts", "admin_key_id", "admin_keys"))
+            .take();
+        for table in [organizations, bootstrap_keys, admin_keys, user_accounts] {
+            manager.create_table(table).await?;
+        }
+        for index in [
+            index("organizations", &["slug"], true),
+            index("organizations", &["name"], false),
+            index("bootstrap_keys", &["digest"], true),
+            index("admin_keys", &["digest"], true),
+            index("admin_keys", &["organization_id", "id"], false),
+            index("user_accounts", &["admin_key_id", "external_id"], true),
+            // Ids are of version 7: their order is the order of creation.
+            index("user_accounts", &["admin_key_id", "id"], false),
+            index("user_accounts", &["admin_key_id", "status", "id"], false),
+            index("user_accounts", &["organization_id", "id"], false),
+        ] {
+            manager.create_index(index).await?;
+        }
+        Ok(())
+    }
+}

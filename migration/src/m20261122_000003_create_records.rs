@@ -1,0 +1,74 @@
+//! What is recorded: usage, the audit log, and the answers kept for repeated requests.
+
+use sea_orm_migration::prelude::*;
+
+use crate::schema::{bytes, id, index, number, references, text, text_null, uuid, uuid_null};
+
+#[derive(DeriveMigrationName)]
+pub(crate) struct Migration;
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
+    }
+
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        // `span_seconds` is 60, 3600 or 86400: each call is counted once in each of the three.
+        let usage = Table::create()
+            .table("usage")
+            .col(uuid("credential_id"))
+            .col(number("span_seconds"))
+            .col(number("starts_at"))
+            .col(number("total"))
+            .col(number("failed"))
+            .col(number("duration_ms"))
+            .col(number("timed"))
+            .primary_key(Index::create().col("credential_id").col("span_seconds").col("starts_at"))
+            .foreign_key(&mut references("usage", "credential_id", "credentials"))
+            .take();
+        // The log outlives what it tells of: no foreign keys.
+        let audit_log = Table::create()
+            .table("audit_log")
+            .col(id("id"))
+            .col(number("at"))
+            .col(text("action"))
+            .col(ColumnDef::new("is_change").boolean().not_null())
+            .col(text("author_kind"))
+            .col(uuid_null("author_id"))
+            .col(text_null("author_entity"))
+            .col(uuid_null("author_organization_id"))
+            .col(uuid_null("admin_key_id"))
+            .col(uuid_null("organization_id"))
+            .col(text_null("target_type"))
+            .col(uuid_null("target_id"))
+            .col(text_null("address"))
+            .col(text("request_id"))
+            .col(text("details"))
+            .take();
+        let kept_answers = Table::create()
+            .table("kept_answers")
+            .col(uuid("caller_id"))
+            .col(bytes("key_hash"))
+            .col(bytes("fingerprint"))
+            .col(bytes("sealed"))
+            .col(number("created_at"))
+            .primary_key(Index::create().col("caller_id").col("key_hash"))
+            .take();
+        for table in [usage, audit_log, kept_answers] {
+            manager.create_table(table).await?;
+        }
+        for index in [
+            index("usage", &["span_seconds", "starts_at"], false),
+            index("audit_log", &["admin_key_id", "is_change", "id"], false),
+            index("audit_log", &["admin_key_id", "id"], false),
+            index("audit_log", &["organization_id", "id"], false),
+            index("audit_log", &["target_id", "id"], false),
+            index("audit_log", &["is_change", "id"], false),
+            index("kept_answers", &["created_at"], false),
+        ] {
+            manager.create_index(index).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,106 @@
+//! Row counts that lists show as `total`, kept by triggers: counting a million rows for a page of
+//! twenty would make every list as slow as the table is long, and no way of writing can forget them.
+
+use sea_orm_migration::prelude::*;
+use sea_orm_migration::sea_orm::DbBackend;
+
+use crate::schema::{number, text, uuid};
+
+#[derive(DeriveMigrationName)]
+pub(crate) struct Migration;
+
+/// One counted thing: rows of `table` that satisfy `when`, by admin key. `{row}` is the row.
+struct Counted {
+    table: &'static str,
+    /// The word under which the count is kept, as an SQL expression over the row.
+    what: &'static str,
+    when: &'static str,
+    /// The column whose change may move a row in or out; `None` when rows never change.
+    changes: Option<&'static str>,
+}
+
+const COUNTED: [Counted; 5] = [
+    Counted { table: "credentials", what: "'credentials'", when: "TRUE", changes: None },
+    Counted {
+        table: "credentials",
+        what: "'credentials.live'",
+        when: "{row}.revoked_at IS NULL",
+        changes: Some("revoked_at"),
+    },
+    Counted {
+        table: "user_accounts",
+        what: "'users.' || {row}.status",
+        when: "TRUE",
+        changes: Some("status"),
+    },
+    Counted { table: "audit_log", what: "'audit'", when: "TRUE", changes: None },
+    Counted { table: "audit_log", what: "'audit.changes'", when: "{row}.is_change", changes: None },
+];
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
+    }
+
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let tallies = Table::create()
+            .table("tallies")
+            .col(uuid("owner_id"))
+            .col(text("what"))
+            .col(number("n"))
+            .primary_key(Index::create().col("owner_id").col("what"))
+            .take();
+        manager.create_table(tallies).await?;
+        let connection = manager.get_connection();
+        for (place, counted) in COUNTED.iter().enumerate() {
+            for (event, removes, adds) in events(counted) {
+                let name =
+                    format!("tally_{place}_{}", event.split(' ').next().unwrap_or_default().to_lowercase());
+                let steps = format!(
+                    "{}{}",
+                    if removes { step(counted, "OLD", -1) } else { String::new() },
+                    if adds { step(counted, "NEW", 1) } else { String::new() },
+                );
+                let table = counted.table;
+                let statements = match manager.get_database_backend() {
+                    DbBackend::Postgres => vec![
+                        format!(
+                            "CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS \
+                             $$ BEGIN {steps} RETURN NULL; END $$"
+                        ),
+                        format!(
+                            "CREATE TRIGGER {name} AFTER {event} ON {table} \
+                             FOR EACH ROW EXECUTE FUNCTION {name}()"
+                        ),
+                    ],
+                    _ => vec![format!("CREATE TRIGGER {name} AFTER {event} ON {table} BEGIN {steps} END")],
+                };
+                for statement in statements {
+                    connection.execute_unprepared(&statement).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Which events move the count, and whether each takes the old row out and puts the new one in.
+fn events(counted: &Counted) -> Vec<(String, bool, bool)> {
+    let mut events = vec![("INSERT".to_owned(), false, true), ("DELETE".to_owned(), true, false)];
+    if let Some(column) = counted.changes {
+        events.push((format!("UPDATE OF {column}"), true, true));
+    }
+    events
+}
+
+/// `INSERT … SELECT` needs its `WHERE` in SQLite, lest `ON` be read as a join's.
+fn step(counted: &Counted, row: &str, by: i8) -> String {
+    let what = counted.what.replace("{row}", row);
+    let when = counted.when.replace("{row}", row);
+    format!(
+        "INSERT INTO tallies (owner_id, what, n) SELECT {row}.admin_key_id, {what}, {by} \
+         WHERE {row}.admin_key_id IS NOT NULL AND {when} \
+         ON CONFLICT (owner_id, what) DO UPDATE SET n = tallies.n + excluded.n; "
+    )
+}
