@@ -57,24 +57,22 @@ impl MigrationTrait for Migration {
             for (event, removes, adds) in events(counted) {
                 let name =
                     format!("tally_{place}_{}", event.split(' ').next().unwrap_or_default().to_lowercase());
-                let steps = format!(
-                    "{}{}",
-                    if removes { step(counted, "OLD", -1) } else { String::new() },
-                    if adds { step(counted, "NEW", 1) } else { String::new() },
-                );
+                let old = removes.then(|| part(counted, "OLD", -1));
+                let new = adds.then(|| part(counted, "NEW", 1));
+                let step = step(&old.into_iter().chain(new).collect::<Vec<_>>());
                 let table = counted.table;
                 let statements = match manager.get_database_backend() {
                     DbBackend::Postgres => vec![
                         format!(
                             "CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS \
-                             $$ BEGIN {steps} RETURN NULL; END $$"
+                             $$ BEGIN {step} RETURN NULL; END $$"
                         ),
                         format!(
                             "CREATE TRIGGER {name} AFTER {event} ON {table} \
                              FOR EACH ROW EXECUTE FUNCTION {name}()"
                         ),
                     ],
-                    _ => vec![format!("CREATE TRIGGER {name} AFTER {event} ON {table} BEGIN {steps} END")],
+                    _ => vec![format!("CREATE TRIGGER {name} AFTER {event} ON {table} BEGIN {step} END")],
                 };
                 for statement in statements {
                     connection.execute_unprepared(&statement).await?;
@@ -94,13 +92,29 @@ fn events(counted: &Counted) -> Vec<(String, bool, bool)> {
     events
 }
 
-/// `INSERT … SELECT` needs its `WHERE` in SQLite, lest `ON` be read as a join's.
-fn step(counted: &Counted, row: &str, by: i8) -> String {
+/// What one state of a row adds to its count, as a query of at most one row.
+fn part(counted: &Counted, row: &str, by: i8) -> String {
     let what = counted.what.replace("{row}", row);
     let when = counted.when.replace("{row}", row);
     format!(
-        "INSERT INTO tallies (owner_id, what, n) SELECT {row}.admin_key_id, {what}, {by} \
-         WHERE {row}.admin_key_id IS NOT NULL AND {when} \
-         ON CONFLICT (owner_id, what) DO UPDATE SET n = tallies.n + excluded.n; "
+        "SELECT {row}.admin_key_id AS owner_id, {what} AS what, {by} AS n \
+         WHERE {row}.admin_key_id IS NOT NULL AND {when}"
+    )
+}
+
+/// Counts that do not move are left alone, and the others are taken in one order: transactions that
+/// move the same two in opposite directions would otherwise wait for each other.
+fn step(parts: &[String]) -> String {
+    let moves = match parts {
+        [only] => only.clone(),
+        parts => format!(
+            "SELECT owner_id, what, sum(n) FROM ({}) AS moved GROUP BY owner_id, what \
+             HAVING sum(n) <> 0 ORDER BY owner_id, what",
+            parts.join(" UNION ALL ")
+        ),
+    };
+    format!(
+        "INSERT INTO tallies (owner_id, what, n) {moves} \
+         ON CONFLICT (owner_id, what) DO UPDATE SET n = tallies.n + excluded.n;"
     )
 }

@@ -44,23 +44,21 @@ impl Actor {
     /// # Errors
     /// [`Refusal`] says why it does not.
     pub fn require(&self, capability: Capability) -> Result<(), Refusal> {
-        use Capability::{
-            ManageAdminKeys, ManageCredentials, ManageUsers, VerifyKeys, ViewAuditLogs, ViewUsage,
-        };
+        use Capability as C;
         match (self, capability) {
             (
                 Self::Operator | Self::Bootstrap(_),
-                ManageAdminKeys | VerifyKeys | ViewAuditLogs | ViewUsage,
+                C::ManageAdminKeys | C::VerifyKeys | C::ViewAuditLogs | C::ViewUsage,
             ) => Ok(()),
-            (Self::Operator | Self::Bootstrap(_), ManageUsers | ManageCredentials) => {
+            (Self::Operator | Self::Bootstrap(_), C::ManageUsers | C::ManageCredentials) => {
                 Err(Refusal::NotForBootstrap(capability))
             }
+            (Self::Operator | Self::Bootstrap(_), C::ViewUserUsage) => {
+                Err(Refusal::NotForBootstrap(C::ManageUsers))
+            }
             (Self::AdminKey { capabilities, .. } | Self::Credential { capabilities, .. }, _) => {
-                if capabilities.contains(capability) {
-                    Ok(())
-                } else {
-                    Err(Refusal::Lacks(capability))
-                }
+                let needed = if capability == C::ViewUserUsage { C::ViewUsage } else { capability };
+                if capabilities.contains(needed) { Ok(()) } else { Err(Refusal::Lacks(needed)) }
             }
         }
     }

@@ -13,6 +13,9 @@ pub enum Capability {
     ManageCredentials,
     /// See usage figures.
     ViewUsage,
+    /// See the usage figures of user accounts: comes with [`Self::ViewUsage`], but, like the accounts
+    /// themselves, not for the bootstrap key.
+    ViewUserUsage,
     /// See the audit log.
     ViewAuditLogs,
     /// Ask about presented keys.
@@ -24,6 +27,16 @@ impl Capability {
     pub const PARTNER: [Self; 4] =
         [Self::ManageCredentials, Self::ManageUsers, Self::ViewAuditLogs, Self::ViewUsage];
 
+    /// What a key can be told to hold: every capability that does not come with another.
+    pub const GRANTABLE: [Self; 6] = [
+        Self::ManageAdminKeys,
+        Self::ManageUsers,
+        Self::ManageCredentials,
+        Self::ViewUsage,
+        Self::ViewAuditLogs,
+        Self::VerifyKeys,
+    ];
+
     /// The stable word of this capability, as the database and the audit log hold it.
     #[must_use]
     pub const fn word(self) -> &'static str {
@@ -31,7 +44,7 @@ impl Capability {
             Self::ManageAdminKeys => "manage_admin_keys",
             Self::ManageUsers => "manage_users",
             Self::ManageCredentials => "manage_credentials",
-            Self::ViewUsage => "view_usage",
+            Self::ViewUsage | Self::ViewUserUsage => "view_usage",
             Self::ViewAuditLogs => "view_audit_logs",
             Self::VerifyKeys => "verify_keys",
         }

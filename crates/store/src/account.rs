@@ -189,16 +189,7 @@ impl<C: ConnectionTrait> UserAccounts<'_, C> {
         if let Some(status) = status {
             query = query.filter(Column::Status.eq(status.word()));
         }
-        let total = match owner {
-            Owner::AdminKey(id) => {
-                let wanted =
-                    AccountStatus::ALL.into_iter().filter(|known| status.is_none_or(|only| only == *known));
-                let words: Vec<_> = wanted.map(|status| format!("users.{}", status.word())).collect();
-                let words: Vec<_> = words.iter().map(String::as_str).collect();
-                tally::of(self.0, id, &words).await?
-            }
-            Owner::Installation | Owner::Organization(_) => query.clone().count(self.0).await?,
-        };
+        let total = count(self.0, owner, status).await?;
         let rows =
             query.order_by_desc(Column::Id).limit(window.limit()).offset(window.offset()).all(self.0).await?;
         let items = rows.into_iter().map(UserAccount::try_from).collect::<Result<_, _>>()?;
@@ -214,5 +205,26 @@ impl<C: ConnectionTrait> UserAccounts<'_, C> {
             .exec(self.0)
             .await?;
         if done.rows_affected == 1 { Ok(()) } else { Err(StoreError::Overtaken) }
+    }
+}
+
+/// How many accounts an owner has, in `status` when one is given.
+pub(crate) async fn count<C: ConnectionTrait>(
+    connection: &C,
+    owner: Owner,
+    status: Option<AccountStatus>,
+) -> Result<u64, StoreError> {
+    let wanted = || AccountStatus::ALL.into_iter().filter(|known| status.is_none_or(|only| only == *known));
+    match owner {
+        Owner::AdminKey(id) => {
+            let words: Vec<_> = wanted().map(|status| format!("users.{}", status.word())).collect();
+            tally::of(connection, id, &words.iter().map(String::as_str).collect::<Vec<_>>()).await
+        }
+        Owner::Installation | Owner::Organization(_) => {
+            let query = Entity::find()
+                .filter(owned(owner, Column::OrganizationId, Column::AdminKeyId))
+                .filter(Column::Status.is_in(wanted().map(AccountStatus::word)));
+            Ok(query.count(connection).await?)
+        }
     }
 }

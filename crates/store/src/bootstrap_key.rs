@@ -67,6 +67,10 @@ impl<C: ConnectionTrait> BootstrapKeys<'_, C> {
         Ok(())
     }
 
+    pub async fn find_unscoped(&self, id: BootstrapKeyId) -> Result<Option<BootstrapKey>, StoreError> {
+        Entity::find_by_id(id.uuid()).one(self.0).await?.map(BootstrapKey::try_from).transpose()
+    }
+
     /// The key with one of these digests, if it is in force.
     pub async fn find_live_unscoped(&self, digests: &[Digest]) -> Result<Option<BootstrapKey>, StoreError> {
         Entity::find()

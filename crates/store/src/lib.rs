@@ -3,6 +3,8 @@
 //!
 //! Every query takes an [`Owner`](claviger_domain::actor::Owner); the few that do not end in `_unscoped`.
 
+#![expect(unreachable_pub, reason = "SeaORM's derive wants its row types public in their private modules")]
+
 use std::time::Duration;
 
 use sea_orm::{
@@ -118,15 +120,20 @@ impl Store {
     /// [`StoreError::NewerSchema`] when the database knows changes this build does not; nothing is
     /// touched then.
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        let known = claviger_migration::names();
-        let applied = claviger_migration::Migrator::get_migration_models(&self.writer).await;
-        // Without the table of changes there is nothing newer than this build.
-        let newer = applied.unwrap_or_default().into_iter().find(|row| !known.contains(&row.version));
-        if let Some(row) = newer {
-            return Err(StoreError::NewerSchema { change: row.version });
-        }
-        claviger_migration::Migrator::up(&self.writer, None).await?;
-        Ok(())
+        self.transaction(async |tx| {
+            // Several processes may start on one database at once; SQLite's writers are alone anyway.
+            if !self.is_embedded() {
+                tx.0.execute_unprepared("SELECT pg_advisory_xact_lock(4807234166571263)").await?;
+            }
+            let known = claviger_migration::names();
+            let applied = claviger_migration::Migrator::get_migration_models(&tx.0).await?;
+            if let Some(row) = applied.into_iter().find(|row| !known.contains(&row.version)) {
+                return Err(StoreError::NewerSchema { change: row.version });
+            }
+            claviger_migration::Migrator::up(&tx.0, None).await?;
+            Ok(())
+        })
+        .await
     }
 
     /// Asks the database for a sign of life.

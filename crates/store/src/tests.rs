@@ -1,1 +1,21 @@
+//! The store's promises, kept on each database it runs on: SQLite in a file, SQLite in memory, and a
+//! throw-away PostgreSQL.
 
+#[macro_use]
+mod databases;
+mod fixtures;
+
+mod audit;
+mod concurrency;
+mod conflicts;
+mod corrupt;
+mod lists;
+mod migrations;
+mod owners;
+mod plans;
+mod round_trip;
+mod secrets;
+mod spending;
+mod tallies;
+mod transactions;
+mod usage;

@@ -10,7 +10,7 @@ use claviger_domain::usage::Tally;
 use sea_orm::IntoActiveModel;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{
-    Alias, ExprTrait, IntoCondition, OnConflict, Order, Query, SelectStatement, SimpleExpr,
+    Alias, ExprTrait, OnConflict, Order, Query, SelectStatement, SimpleExpr,
 };
 use sea_orm::{Condition, QueryResult};
 
@@ -109,7 +109,7 @@ impl<C: ConnectionTrait> Usage<'_, C> {
     /// One credential's counts over a period. The credential was found with its owner.
     pub async fn of_credential(&self, id: CredentialId, period: Period) -> Result<Tally, StoreError> {
         let mut query = tallied();
-        query.from(Entity).cond_where(within(period)).and_where(Column::CredentialId.eq(id.uuid()));
+        query.from(Entity).cond_where(within(period, || Some(Column::CredentialId.eq(id.uuid()))));
         let row = self.0.query_one(&query).await?;
         row.as_ref().map_or(Ok(Tally::default()), tally_of)
     }
@@ -120,14 +120,13 @@ impl<C: ConnectionTrait> Usage<'_, C> {
         id: CredentialId,
         period: Period,
     ) -> Result<Vec<(NaiveDate, Tally)>, StoreError> {
-        let day = || Expr::col(Column::StartsAt).sub(Expr::col(Column::StartsAt).modulo(Span::Day.seconds()));
+        let day = Expr::col(Column::StartsAt).sub(Expr::col(Column::StartsAt).modulo(Span::Day.seconds()));
         let mut query = tallied();
         query
             .from(Entity)
-            .expr_as(day(), "day")
-            .cond_where(within(period))
-            .and_where(Column::CredentialId.eq(id.uuid()))
-            .add_group_by([day()])
+            .expr_as(day, "day")
+            .cond_where(within(period, || Some(Column::CredentialId.eq(id.uuid()))))
+            .add_group_by([Expr::col("day")])
             .order_by("day", Order::Asc);
         let rows = self.0.query_all(&query).await?;
         rows.iter()
@@ -148,21 +147,12 @@ impl<C: ConnectionTrait> Usage<'_, C> {
         period: Period,
         window: Window,
     ) -> Result<Slice<CredentialUsage>, StoreError> {
-        use credential::row::{Column as Credential, Entity as Credentials};
         let mut grouped = tallied();
         grouped
             .column((Entity, Column::CredentialId))
             .from(Entity)
-            .inner_join(
-                Credentials,
-                Expr::col((Credentials, Credential::Id)).equals((Entity, Column::CredentialId)),
-            )
-            .cond_where(owned(owner, Credential::OrganizationId, Credential::AdminKeyId))
-            .cond_where(within(period))
+            .cond_where(within(period, || held_by(owner, of.user_account)))
             .group_by_col((Entity, Column::CredentialId));
-        if let Some(user) = of.user_account {
-            grouped.and_where(Credential::UserAccountId.eq(user.uuid()));
-        }
         let total = self.count_of(&grouped).await?;
         grouped
             .order_by("total", Order::Desc)
@@ -188,15 +178,15 @@ impl<C: ConnectionTrait> Usage<'_, C> {
         period: Period,
     ) -> Result<UserUsage, StoreError> {
         use credential::row::{Column as Credential, Entity as Credentials};
-        let owner = owned(owner, Credential::OrganizationId, Credential::AdminKeyId);
-        let owned = || owner.clone().add(Credential::UserAccountId.eq(user.uuid()));
         let mut query = tallied();
-        query.from(Entity).cond_where(within(period)).and_where(Column::CredentialId.in_subquery(
-            Query::select().column(Credential::Id).from(Credentials).cond_where(owned()).take(),
-        ));
+        query.from(Entity).cond_where(within(period, || held_by(owner, Some(user))));
         let row = self.0.query_one(&query).await?;
         let tally = row.as_ref().map_or(Ok(Tally::default()), tally_of)?;
-        let credentials = Credentials::find().filter(owned()).count(self.0).await?;
+        let credentials = Credentials::find()
+            .filter(owned(owner, Credential::OrganizationId, Credential::AdminKeyId))
+            .filter(Credential::UserAccountId.eq(user.uuid()))
+            .count(self.0)
+            .await?;
         Ok(UserUsage { user_account: user, tally, credentials })
     }
 
@@ -206,10 +196,10 @@ impl<C: ConnectionTrait> Usage<'_, C> {
         owner: Owner,
         period: Period,
         window: Window,
-        total: u64,
     ) -> Result<Slice<UserUsage>, StoreError> {
         use account::row::{Column as User, Entity as Users};
         use credential::row::{Column as Credential, Entity as Credentials};
+        let total = account::count(self.0, owner, None).await?;
         let sums = Alias::new("sums");
         let mut used = tallied();
         used.column((Credentials, Credential::UserAccountId))
@@ -218,8 +208,7 @@ impl<C: ConnectionTrait> Usage<'_, C> {
                 Credentials,
                 Expr::col((Credentials, Credential::Id)).equals((Entity, Column::CredentialId)),
             )
-            .cond_where(owned(owner, Credential::OrganizationId, Credential::AdminKeyId))
-            .cond_where(within(period))
+            .cond_where(within(period, || held_by(owner, None)))
             .and_where(Credential::UserAccountId.is_not_null())
             .group_by_col((Credentials, Credential::UserAccountId));
         let or_nothing = |column: &'static str| {
@@ -231,6 +220,7 @@ impl<C: ConnectionTrait> Usage<'_, C> {
         let count = Query::select()
             .expr(Expr::col((Credentials, Credential::Id)).count())
             .from(Credentials)
+            .cond_where(owned(owner, Credential::OrganizationId, Credential::AdminKeyId))
             .and_where(Expr::col((Credentials, Credential::UserAccountId)).equals((Users, User::Id)))
             .take();
         let mut query = Query::select()
@@ -303,14 +293,32 @@ fn tally_of(row: &QueryResult) -> Result<Tally, StoreError> {
     })
 }
 
-fn within(period: Period) -> Condition {
+/// The period's buckets, of the credentials that `of` names. The names stand beside each range of
+/// buckets and not once beside them all: so each range is looked up, where SQLite would otherwise read
+/// every bucket that those credentials, or these times, ever had.
+fn within(period: Period, of: impl Fn() -> Option<SimpleExpr>) -> Condition {
     period.cells().into_iter().fold(Condition::any(), |any, cells| {
         any.add(
-            Column::SpanSeconds
-                .eq(cells.span.seconds())
-                .and(Column::StartsAt.gte(cells.from))
-                .and(Column::StartsAt.lt(cells.until))
-                .into_condition(),
+            Condition::all()
+                .add_option(of())
+                .add(Column::SpanSeconds.eq(cells.span.seconds()))
+                .add(Column::StartsAt.gte(cells.from))
+                .add(Column::StartsAt.lt(cells.until)),
         )
     })
+}
+
+/// Usage of an owner's credentials, or of those that one user account holds; of all, without a condition.
+fn held_by(owner: Owner, user: Option<UserAccountId>) -> Option<SimpleExpr> {
+    use credential::row::{Column as Credential, Entity as Credentials};
+    if owner == Owner::Installation && user.is_none() {
+        return None;
+    }
+    let held = Query::select()
+        .column(Credential::Id)
+        .from(Credentials)
+        .cond_where(owned(owner, Credential::OrganizationId, Credential::AdminKeyId))
+        .cond_where(Condition::all().add_option(user.map(|user| Credential::UserAccountId.eq(user.uuid()))))
+        .take();
+    Some(Column::CredentialId.in_subquery(held))
 }

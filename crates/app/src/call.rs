@@ -1,0 +1,181 @@
+//! One call: who makes it and how it came, and the one door through which it changes anything.
+
+use std::net::IpAddr;
+
+use claviger_domain::Timestamp;
+use claviger_domain::actor::{Actor, Owner, Refusal};
+use claviger_domain::audit::{Action, Author, Details, Entry, Resource, Target, Verb};
+use claviger_domain::capability::Capability;
+use claviger_domain::ids::{AdminKeyId, AuditEntryId, OrganizationId};
+use claviger_domain::text::Name;
+use claviger_store::{Tables, Tx};
+use uuid::Uuid;
+
+use crate::repeat::Repeat;
+use crate::{App, Error};
+
+/// How a call came in.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    pub address: Option<IpAddr>,
+    pub request_id: String,
+}
+
+/// One call of one caller.
+#[derive(Debug, Clone)]
+pub struct Call {
+    app: App,
+    actor: Actor,
+    facts: Facts,
+    repeat: Option<Repeat>,
+}
+
+/// What a change is answered with, in the form that can be kept for a repetition.
+pub trait Answer: Sized + Send {
+    fn keep(&self) -> Vec<u8>;
+    fn restore(kept: &[u8]) -> Option<Self>;
+}
+
+/// The plain outcome, for callers in this process: they do not repeat requests.
+#[derive(Debug)]
+pub struct Direct<T>(pub T);
+
+impl<T: Send> Answer for Direct<T> {
+    fn keep(&self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    fn restore(_: &[u8]) -> Option<Self> {
+        None
+    }
+}
+
+/// What a use case changed: its outcome, and what the audit log says of it.
+pub(crate) struct Changed<T> {
+    pub(crate) outcome: T,
+    pub(crate) entries: Vec<Fact>,
+}
+
+/// One line for the audit log, before it is known who did it and when.
+pub(crate) struct Fact {
+    pub(crate) resource: Resource,
+    pub(crate) verb: Verb,
+    pub(crate) target: Uuid,
+    pub(crate) organization: Option<OrganizationId>,
+    pub(crate) details: Details,
+}
+
+impl Call {
+    #[must_use]
+    pub fn new(app: App, actor: Actor, facts: Facts) -> Self {
+        Self { app, actor, facts, repeat: None }
+    }
+
+    /// The same call, to be answered once: its repetitions get the first answer.
+    #[must_use]
+    pub fn repeatable(mut self, repeat: Option<Repeat>) -> Self {
+        self.repeat = repeat;
+        self
+    }
+
+    #[must_use]
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+
+    #[must_use]
+    pub fn request_id(&self) -> &str {
+        &self.facts.request_id
+    }
+
+    #[must_use]
+    pub fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
+    /// Checks that the caller holds `capability`: the first line of every use case.
+    ///
+    /// # Errors
+    /// [`Refusal`] says why it does not.
+    pub fn require(&self, capability: Capability) -> Result<(), Refusal> {
+        self.actor.require(capability)
+    }
+
+    pub(crate) fn owner(&self) -> Owner {
+        self.actor.owner()
+    }
+
+    /// The admin key that acts. Only admin keys hold the capabilities of the use cases that ask.
+    pub(crate) fn partner(&self, capability: Capability) -> Result<Partner<'_>, Refusal> {
+        self.require(capability)?;
+        match &self.actor {
+            Actor::AdminKey { id, organization, entity, .. } => {
+                Ok(Partner { admin_key: *id, organization: *organization, entity })
+            }
+            Actor::Operator | Actor::Bootstrap(_) => Err(Refusal::NotForBootstrap(capability)),
+            Actor::Credential { .. } => Err(Refusal::Lacks(capability)),
+        }
+    }
+
+    /// Runs a change, its audit entries and the keeping of its answer as one transaction. A repeated
+    /// call gets the kept answer, and `work` does not run.
+    pub(crate) async fn change<T: Send, A: Answer>(
+        &self,
+        word: impl FnOnce(T) -> A + Send,
+        work: impl AsyncFnOnce(&Tx, Timestamp) -> Result<Changed<T>, Error>,
+    ) -> Result<A, Error> {
+        let now = self.app.now();
+        let _turn = match &self.repeat {
+            Some(repeat) => Some(self.app.under_way().begin(repeat)?),
+            None => None,
+        };
+        self.app
+            .store()
+            .transaction(async |tx: &Tx| {
+                if let Some(repeat) = &self.repeat
+                    && let Some(kept) = repeat.recall(tx, now).await?
+                {
+                    return A::restore(&kept).ok_or(Error::RepeatSealed);
+                }
+                let Changed { outcome, entries } = work(tx, now).await?;
+                for fact in entries {
+                    tx.audit_log().insert(&self.entry(fact, now)).await?;
+                }
+                let answer = word(outcome);
+                if let Some(repeat) = &self.repeat {
+                    repeat.keep(tx, &answer.keep(), now, &mut self.app.random()).await?;
+                }
+                Ok(answer)
+            })
+            .await
+    }
+
+    fn entry(&self, fact: Fact, now: Timestamp) -> Entry {
+        let Fact { resource, verb, target, organization, details } = fact;
+        Entry {
+            id: AuditEntryId::generate(now, &mut self.app.random()),
+            at: now,
+            action: Action { resource, verb },
+            author: Author::from(&self.actor),
+            organization: organization.or(self.actor.organization()),
+            target: Some(Target { resource, id: target }),
+            address: self.facts.address,
+            request_id: self.facts.request_id.clone(),
+            details,
+        }
+    }
+}
+
+/// An admin key at work.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Partner<'a> {
+    pub(crate) admin_key: AdminKeyId,
+    pub(crate) organization: OrganizationId,
+    pub(crate) entity: &'a Name,
+}
+
+impl Partner<'_> {
+    pub(crate) fn owner(&self) -> Owner {
+        Owner::AdminKey(self.admin_key)
+    }
+}

@@ -1,0 +1,252 @@
+//! The parts of a request, read strictly; whatever is wrong is a [`Fault`].
+
+use std::str::FromStr;
+
+use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, Method};
+use bytes::Bytes;
+use claviger_app::{App, Call, Kind, Repeat};
+use claviger_domain::ids::{AdminKeyId, CredentialId, UserAccountId};
+use claviger_domain::page::{InvalidWindow, Window};
+use claviger_domain::revision::{Precondition, Revision};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+
+use crate::call::{May, Presented};
+use crate::fault::{Fault, Reason};
+use crate::strict;
+
+/// The largest request body, in bytes.
+pub(crate) const LARGEST_BODY: usize = 64 * 1024;
+
+/// An id that stands in a path.
+pub(crate) trait PathId: FromStr {
+    const KIND: Kind;
+}
+
+impl PathId for UserAccountId {
+    const KIND: Kind = Kind::UserAccount;
+}
+
+impl PathId for CredentialId {
+    const KIND: Kind = Kind::Credential;
+}
+
+impl PathId for AdminKeyId {
+    const KIND: Kind = Kind::AdminKey;
+}
+
+/// The one id in the path.
+#[derive(Debug)]
+pub(crate) struct Id<T>(pub(crate) T);
+
+impl<T: PathId> FromRequestParts<App> for Id<T> {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Fault> {
+        let Segment(text) =
+            Segment::from_request_parts(parts, app).await.map_err(|_| Fault::MalformedId(T::KIND))?;
+        text.parse().map(Self).map_err(|_| Fault::MalformedId(T::KIND))
+    }
+}
+
+/// The one variable segment of the path, decoded.
+#[derive(Debug)]
+pub(crate) struct Segment(pub(crate) String);
+
+impl FromRequestParts<App> for Segment {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Fault> {
+        let params = RawPathParams::from_request_parts(parts, app)
+            .await
+            .map_err(|_| Fault::invalid("path", Reason::Form))?;
+        let first = params.iter().next().map(|(_, value)| value.to_owned());
+        first.map(Self).ok_or(Fault::UnknownRoute)
+    }
+}
+
+/// A query string: each parameter at most once, none that the operation does not know.
+#[derive(Debug)]
+pub(crate) struct Query(Vec<(String, String)>);
+
+impl FromRequestParts<App> for Query {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Fault> {
+        let text = parts.uri.query().unwrap_or_default();
+        let pairs: Vec<_> = form_urlencoded::parse(text.as_bytes())
+            .map(|(name, value)| (name.into_owned(), value.into_owned()))
+            .collect();
+        let repeated = |place: usize| pairs[..place].iter().any(|(name, _)| *name == pairs[place].0);
+        match (0..pairs.len()).find(|place| repeated(*place)) {
+            Some(place) => Err(Fault::RepeatedQuery(pairs[place].0.clone())),
+            None => Ok(Self(pairs)),
+        }
+    }
+}
+
+impl Query {
+    /// Takes a parameter out; [`Self::end`] then refuses what is left.
+    pub(crate) fn take(&mut self, name: &str) -> Option<String> {
+        let place = self.0.iter().position(|(known, _)| known == name)?;
+        Some(self.0.swap_remove(place).1)
+    }
+
+    pub(crate) fn window(&mut self, default_limit: u64) -> Result<Window, Fault> {
+        let max = i64::try_from(Window::MAX_LIMIT).unwrap_or(i64::MAX);
+        let bad_limit = || Fault::invalid("limit", Reason::Integer { min: 1, max });
+        let bad_offset = || Fault::invalid("offset", Reason::NonNegative);
+        let digits = |text: String| text.bytes().all(|byte| byte.is_ascii_digit()).then_some(text);
+        let number = |text: String| digits(text).and_then(|text| text.parse::<u64>().ok());
+        let limit = self.take("limit").map_or(Some(default_limit), number).ok_or_else(bad_limit)?;
+        let offset = self.take("offset").map_or(Some(0), number).ok_or_else(bad_offset)?;
+        Window::new(limit, offset).map_err(|error| match error {
+            InvalidWindow::Limit { .. } => bad_limit(),
+            InvalidWindow::Offset => bad_offset(),
+        })
+    }
+
+    pub(crate) fn flag(&mut self, name: &str) -> Result<bool, Fault> {
+        match self.take(name).as_deref() {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(Fault::invalid(name, Reason::Boolean)),
+        }
+    }
+
+    pub(crate) fn end(self) -> Result<(), Fault> {
+        match self.0.into_iter().next() {
+            Some((name, _)) => Err(Fault::UnknownQuery(name)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A JSON body, and what makes its request repeatable.
+#[derive(Debug)]
+pub(crate) struct Body<T> {
+    input: T,
+    repeat: Option<Repeat>,
+}
+
+impl<T> Body<T> {
+    /// The call, now repeatable if it asked to be, and the input.
+    pub(crate) fn of<G>(self, May(call, _): May<G>) -> (Call, T) {
+        (call.repeatable(self.repeat), self.input)
+    }
+}
+
+impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
+    type Rejection = Fault;
+
+    async fn from_request(request: Request, _: &App) -> Result<Self, Fault> {
+        let (parts, bytes) = whole(request).await?;
+        if !is_json(&parts.headers) {
+            return Err(Fault::NotJson);
+        }
+        let input = strict::read(&bytes)?;
+        Ok(Self { input, repeat: repeat(&parts, &bytes)? })
+    }
+}
+
+/// A body that may be absent; then every field has its default.
+#[derive(Debug)]
+pub(crate) struct OptionalBody<T>(pub(crate) Body<T>);
+
+impl<T: DeserializeOwned + Default> FromRequest<App> for OptionalBody<T> {
+    type Rejection = Fault;
+
+    async fn from_request(request: Request, _: &App) -> Result<Self, Fault> {
+        let (parts, bytes) = whole(request).await?;
+        if bytes.is_empty() {
+            return Ok(Self(Body { input: T::default(), repeat: repeat(&parts, &bytes)? }));
+        }
+        if !is_json(&parts.headers) {
+            return Err(Fault::NotJson);
+        }
+        let input = strict::read(&bytes)?;
+        Ok(Self(Body { input, repeat: repeat(&parts, &bytes)? }))
+    }
+}
+
+/// The body of an operation that takes none: read to its end and left alone.
+pub(crate) type NoBody = Body<Nothing>;
+
+#[derive(Debug)]
+pub(crate) struct Nothing;
+
+impl FromRequest<App> for Body<Nothing> {
+    type Rejection = Fault;
+
+    async fn from_request(request: Request, _: &App) -> Result<Self, Fault> {
+        let (parts, bytes) = whole(request).await?;
+        Ok(Self { input: Nothing, repeat: repeat(&parts, &bytes)? })
+    }
+}
+
+async fn whole(request: Request) -> Result<(Parts, Bytes), Fault> {
+    let (parts, body) = request.into_parts();
+    match Limited::new(body, LARGEST_BODY).collect().await {
+        Ok(whole) => Ok((parts, whole.to_bytes())),
+        Err(error) if error.is::<LengthLimitError>() => Err(Fault::TooLarge),
+        Err(_) => Err(Fault::BrokenBody),
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return false };
+    let essence = value.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/json")
+}
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+fn repeat(parts: &Parts, body: &[u8]) -> Result<Option<Repeat>, Fault> {
+    let mut keys = parts.headers.get_all(IDEMPOTENCY_KEY).iter();
+    let Some(key) = keys.next().filter(|_| parts.method == Method::POST) else { return Ok(None) };
+    let key = key.to_str().map_err(|_| Fault::MalformedIdempotencyKey)?;
+    if key.is_empty() || key.len() > 255 || keys.next().is_some() {
+        return Err(Fault::MalformedIdempotencyKey);
+    }
+    let mut hasher = blake3::Hasher::new();
+    for part in [parts.method.as_str(), parts.uri.path(), parts.uri.query().unwrap_or_default()] {
+        hasher.update(part.as_bytes()).update(&[0]);
+    }
+    let fingerprint = *hasher.update(body).finalize().as_bytes();
+    Ok(parts.extensions.get::<Presented>().map(|presented| presented.repeat(key, fingerprint)))
+}
+
+/// `If-Match` (RFC 9110, section 13.1.1). Tags of other servers, and weak ones, match nothing.
+#[derive(Debug)]
+pub(crate) struct IfMatch(pub(crate) Precondition);
+
+impl FromRequestParts<App> for IfMatch {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Fault> {
+        let mut wanted = Vec::new();
+        let mut asked = false;
+        for value in parts.headers.get_all(axum::http::header::IF_MATCH) {
+            asked = true;
+            let text = value.to_str().unwrap_or_default();
+            if text.trim() == "*" {
+                return Ok(Self(Precondition::None));
+            }
+            wanted.extend(text.split(',').filter_map(|tag| revision(tag.trim())));
+        }
+        Ok(Self(if asked { Precondition::AnyOf(wanted) } else { Precondition::None }))
+    }
+}
+
+fn revision(tag: &str) -> Option<Revision> {
+    let number = tag.strip_prefix('"')?.strip_suffix('"')?;
+    number.parse().ok().map(Revision::from_stored)
+}
+
+/// The tag of a revision.
+pub(crate) fn etag(revision: Revision) -> String {
+    format!("\"{}\"", revision.number())
+}

@@ -1,0 +1,123 @@
+//! Everything a request can be refused for. A fault says what is wrong, not how to say it: it is parked
+//! in the response and worded by the surface the request was for.
+
+use std::sync::Arc;
+
+use axum::response::{IntoResponse, Response};
+use claviger_app::{Error, Kind};
+use claviger_domain::actor::Refusal;
+use claviger_domain::text::{InvalidMetadata, InvalidText};
+
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// No bearer key, or something that is none.
+    NoKey,
+    App(Error),
+    Invalid(Invalid),
+    /// A path segment that is not an id of this kind.
+    MalformedId(Kind),
+    MalformedJson,
+    NotAnObject,
+    NotJson,
+    TooLarge,
+    /// The connection broke, or the client stopped, in the middle of a body.
+    BrokenBody,
+    NothingToChange(Kind),
+    MalformedIdempotencyKey,
+    UnknownQuery(String),
+    RepeatedQuery(String),
+    UnknownRoute,
+    WrongMethod,
+    TooManyRequests,
+    Timeout,
+    Panic,
+}
+
+/// One field, and what is wrong with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Invalid {
+    pub(crate) field: String,
+    pub(crate) reason: Reason,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Reason {
+    Missing,
+    Unknown,
+    Duplicate,
+    Type(Expected),
+    Text(InvalidText),
+    Metadata(InvalidMetadata),
+    /// Not one of these words.
+    Word(&'static [&'static str]),
+    Integer {
+        min: i64,
+        max: i64,
+    },
+    Between {
+        min: i64,
+        max: i64,
+    },
+    NonNegative,
+    Boolean,
+    Instant,
+    Network,
+    TargetId,
+    Empty,
+    Scopes,
+    Address,
+    Action,
+    Form,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Expected {
+    String,
+    Integer,
+    Boolean,
+    Object,
+    Array,
+}
+
+impl Expected {
+    /// The type with its article.
+    pub(crate) const fn phrase(self) -> &'static str {
+        match self {
+            Self::String => "a string",
+            Self::Integer => "an integer",
+            Self::Boolean => "a boolean",
+            Self::Object => "an object",
+            Self::Array => "an array",
+        }
+    }
+}
+
+impl Fault {
+    pub(crate) fn invalid(field: impl Into<String>, reason: Reason) -> Self {
+        Self::Invalid(Invalid { field: field.into(), reason })
+    }
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Self::App(error)
+    }
+}
+
+impl From<Refusal> for Fault {
+    fn from(refusal: Refusal) -> Self {
+        Self::App(Error::Refused(refusal))
+    }
+}
+
+/// A fault on its way to the middleware that words it.
+#[derive(Debug, Clone)]
+pub(crate) struct Parked(pub(crate) Arc<Fault>);
+
+impl IntoResponse for Fault {
+    fn into_response(self) -> Response {
+        let mut response = Response::default();
+        response.extensions_mut().insert(Parked(Arc::new(self)));
+        response
+    }
+}

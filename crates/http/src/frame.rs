@@ -1,0 +1,205 @@
+//! The frame around every request: its id, its time limit, the words for its fault, its line in the
+//! log, its figures, and, on the admin surfaces, its line in the audit log.
+
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::{ConnectInfo, MatchedPath, Request};
+use axum::http::header::{HeaderName, RETRY_AFTER};
+use axum::http::{HeaderMap, HeaderValue, Method};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use claviger_app::{App, Error, Facts, Quota};
+use claviger_domain::address::client_address;
+use claviger_domain::audit::{Author, Detail, Resource, Verb};
+use futures_util::FutureExt;
+use tracing::Instrument;
+
+use crate::HttpSettings;
+use crate::call::{Caller, Learnt, Origin};
+use crate::fault::{Fault, Parked};
+use crate::metrics::Metrics;
+use crate::surface::Surface;
+
+#[derive(Clone)]
+pub(crate) struct State {
+    app: App,
+    settings: Arc<HttpSettings>,
+    metrics: Arc<Metrics>,
+}
+
+impl State {
+    pub(crate) fn new(app: App, settings: HttpSettings) -> Self {
+        let metrics = Arc::new(Metrics::new(app.clone()));
+        Self { app, settings: Arc::new(settings), metrics }
+    }
+
+    pub(crate) fn metrics(&self) -> Arc<Metrics> {
+        self.metrics.clone()
+    }
+}
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+pub(crate) async fn around(
+    axum::extract::State(state): axum::extract::State<State>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let started = now();
+    let surface = Surface::of(request.uri().path());
+    let method = request.method().clone();
+    // The template, never the path itself: people paste keys into paths.
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let facts = Facts {
+        address: address(&request, &state.settings),
+        request_id: request_id(request.headers()).unwrap_or_else(|| state.app.new_request_id()),
+    };
+    let learnt = Learnt::default();
+    request.extensions_mut().insert(Origin(facts.clone()));
+    request.extensions_mut().insert(learnt.clone());
+
+    let span = tracing::info_span!(
+        "request",
+        request_id = %facts.request_id,
+        method = %method,
+        route = route.as_deref().unwrap_or("-"),
+    );
+    let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
+    let answer = tokio::time::timeout(state.settings.request_timeout, answer).instrument(span.clone()).await;
+    let response = match answer {
+        Ok(Ok(response)) => response,
+        Ok(Err(_)) => Fault::Panic.into_response(),
+        Err(_) => Fault::Timeout.into_response(),
+    };
+
+    let fault = response.extensions().get::<Parked>().cloned();
+    let mut response = match &fault {
+        Some(Parked(fault)) => keep_allow(&response, surface.word_fault(fault, &facts.request_id)),
+        None => response,
+    };
+    let Caller { author, quota } = learnt.take();
+    let status = response.status().as_u16();
+    if let (true, Some(route)) = (surface.is_admin(), route.as_deref()) {
+        record(&state.app, surface, &method, route, &facts, author.clone(), status);
+    }
+    dress(response.headers_mut(), &facts.request_id, quota);
+    let took = started.elapsed();
+    state.metrics.count(surface, &method, route.as_deref(), status, took);
+    span.in_scope(|| tell(fault.as_deref(), surface, author.as_ref(), &facts, status, took));
+    response
+}
+
+impl std::ops::Deref for Parked {
+    type Target = Fault;
+
+    fn deref(&self) -> &Fault {
+        &self.0
+    }
+}
+
+fn now() -> Instant {
+    Instant::now()
+}
+
+fn address(request: &Request, settings: &HttpSettings) -> Option<std::net::IpAddr> {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
+    let lines: Vec<&str> = request
+        .headers()
+        .get_all("x-forwarded-for")
+        .iter()
+        .map(|line| line.to_str().unwrap_or_default())
+        .collect();
+    client_address(peer, &lines, &settings.trusted_proxies)
+}
+
+/// A caller's own request id, when it is fit for logs.
+fn request_id(headers: &HeaderMap) -> Option<String> {
+    let given = headers.get(REQUEST_ID)?.to_str().ok()?;
+    let fit = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
+    ((1..=128).contains(&given.len()) && given.bytes().all(fit)).then(|| given.to_owned())
+}
+
+/// The router says which methods a path has; the worded answer must not lose that.
+fn keep_allow(from: &Response, mut worded: Response) -> Response {
+    if let Some(allow) = from.headers().get(axum::http::header::ALLOW) {
+        worded.headers_mut().insert(axum::http::header::ALLOW, allow.clone());
+    }
+    worded
+}
+
+/// Changes write their own entries, in their own transaction; here go reads, and whatever was refused.
+fn record(
+    app: &App,
+    surface: Surface,
+    method: &Method,
+    route: &str,
+    facts: &Facts,
+    author: Option<Author>,
+    status: u16,
+) {
+    let Some(resource) = surface.resource(route) else { return };
+    let verb = match status {
+        400.. => Verb::Denied,
+        _ if *method == Method::GET || *method == Method::HEAD => Verb::Read,
+        _ => return,
+    };
+    let details = vec![
+        ("method".to_owned(), Detail::Text(method.to_string())),
+        ("route".to_owned(), Detail::Text(route.to_owned())),
+        ("status".to_owned(), Detail::Number(status.into())),
+    ];
+    let author = author.unwrap_or(Author::UNKNOWN);
+    let resource: Resource = resource;
+    app.note(&author, resource, verb, facts, details);
+}
+
+fn dress(headers: &mut HeaderMap, request_id: &str, quota: Option<Quota>) {
+    let mut set = |name: &'static str, value: &str| {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.entry(name).or_insert(value);
+        }
+    };
+    set("x-request-id", request_id);
+    set("x-content-type-options", "nosniff");
+    set("x-frame-options", "DENY");
+    set("referrer-policy", "no-referrer");
+    set("content-security-policy", "default-src 'none'; frame-ancestors 'none'");
+    let Some(quota) = quota else { return };
+    set("x-ratelimit-limit", &quota.limit.to_string());
+    set("x-ratelimit-remaining", &quota.remaining.to_string());
+    set("x-ratelimit-reset", &quota.reset_at.to_string());
+    set("ratelimit-policy", &format!("\"admin\";q={};w={}", quota.limit, quota.window_seconds));
+    set("ratelimit", &format!("\"admin\";r={};t={}", quota.remaining, quota.reset_after));
+    if let Some(seconds) = quota.retry_after {
+        set(RETRY_AFTER.as_str(), &seconds.to_string());
+    }
+}
+
+fn tell(
+    fault: Option<&Fault>,
+    surface: Surface,
+    author: Option<&Author>,
+    facts: &Facts,
+    status: u16,
+    took: std::time::Duration,
+) {
+    match fault {
+        Some(Fault::App(Error::Store(error))) => {
+            tracing::error!(error = error as &dyn std::error::Error, "the store failed");
+        }
+        Some(Fault::Panic) => tracing::error!("a handler panicked"),
+        Some(Fault::Timeout) => tracing::warn!("the request took too long and was given up"),
+        _ => {}
+    }
+    tracing::info!(
+        surface = surface.word(),
+        status,
+        took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+        caller = author.and_then(|author| author.id).map(|id| id.to_string()),
+        address = facts.address.map(|address| address.to_string()),
+        "answered"
+    );
+}

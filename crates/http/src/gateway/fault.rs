@@ -1,0 +1,175 @@
+//! The gateway surface's words for every fault: problem details (RFC 9457) with a stable `code`. Paths
+//! that belong to no surface are answered in the same form.
+
+use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use claviger_app::Error;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::fault::{Fault, Invalid, Reason};
+
+/// Why a request was refused (RFC 9457).
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({
+    "type": "urn:claviger:problem:invalid_request", "title": "Bad Request", "status": 400,
+    "code": "invalid_request", "detail": "cost must be an integer between 0 and 4294967295",
+    "field": "cost", "request_id": "req_6f1c2d7e9a3b4c5d"
+}))]
+pub(crate) struct Problem {
+    /// `urn:claviger:problem:` and the code.
+    #[serde(rename = "type")]
+    kind: String,
+    /// The status' name.
+    title: &'static str,
+    status: u16,
+    /// The word to switch on.
+    code: &'static str,
+    /// One sentence for people.
+    detail: String,
+    /// The field that is wrong, when it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<String>,
+    /// The `X-Request-Id` of the call.
+    request_id: String,
+}
+
+pub(crate) fn word(fault: &Fault, request_id: &str) -> Response {
+    let (status, code, detail) = sentence(fault);
+    let problem = Problem {
+        kind: format!("urn:claviger:problem:{code}"),
+        title: status.canonical_reason().unwrap_or_default(),
+        status: status.as_u16(),
+        code,
+        detail,
+        field: match fault {
+            Fault::Invalid(Invalid { field, .. }) => Some(field.clone()),
+            _ => None,
+        },
+        request_id: request_id.to_owned(),
+    };
+    let body = serde_json::to_vec(&problem).unwrap_or_default();
+    let mut response = (status, body).into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    if status == StatusCode::UNAUTHORIZED {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    response
+}
+
+fn sentence(fault: &Fault) -> (StatusCode, &'static str, String) {
+    let bad = |detail: &str| (StatusCode::BAD_REQUEST, "invalid_request", detail.to_owned());
+    match fault {
+        Fault::NoKey => (
+            StatusCode::UNAUTHORIZED,
+            "unauthorized",
+            "Present a key as `Authorization: Bearer …`".to_owned(),
+        ),
+        Fault::App(error) => of_use_case(error),
+        Fault::Invalid(invalid) => (StatusCode::BAD_REQUEST, "invalid_request", of_field(invalid)),
+        Fault::MalformedId(_) => bad("An id in the path is malformed"),
+        Fault::MalformedJson => bad("The body is not valid JSON"),
+        Fault::NotAnObject => bad("The body is not a JSON object"),
+        Fault::BrokenBody => bad("The body could not be read"),
+        Fault::NotJson => (
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type",
+            "Content-Type must be application/json".to_owned(),
+        ),
+        Fault::TooLarge => (
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "payload_too_large",
+            format!("The body is larger than {} bytes", crate::extract::LARGEST_BODY),
+        ),
+        Fault::NothingToChange(_) => bad("Nothing is to be changed"),
+        Fault::MalformedIdempotencyKey => bad("Idempotency-Key must be 1 to 255 visible ASCII characters"),
+        Fault::UnknownQuery(name) => bad(&format!("Unknown query parameter: {name}")),
+        Fault::RepeatedQuery(name) => bad(&format!("Duplicate query parameter: {name}")),
+        Fault::UnknownRoute => {
+            (StatusCode::NOT_FOUND, "not_found", "There is nothing at this path".to_owned())
+        }
+        Fault::WrongMethod => (
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            "`Allow` names the methods of this path".to_owned(),
+        ),
+        Fault::TooManyRequests => {
+            (StatusCode::TOO_MANY_REQUESTS, "rate_limit_exceeded", "Too many requests".to_owned())
+        }
+        Fault::Timeout => {
+            (StatusCode::SERVICE_UNAVAILABLE, "timeout", "The request took too long".to_owned())
+        }
+        Fault::Panic => internal(),
+    }
+}
+
+fn internal() -> (StatusCode, &'static str, String) {
+    (
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "internal_error",
+        "A mistake of the server's; it was logged".to_owned(),
+    )
+}
+
+fn of_use_case(error: &Error) -> (StatusCode, &'static str, String) {
+    let text = |status, code, detail: &str| (status, code, detail.to_owned());
+    match error {
+        Error::UnknownKey => {
+            text(StatusCode::UNAUTHORIZED, "unauthorized", "The presented key opens nothing here")
+        }
+        Error::Refused(_) => text(StatusCode::FORBIDDEN, "forbidden", "The scope keys:verify is required"),
+        Error::NotFound(..) | Error::WrongState(..) => {
+            text(StatusCode::NOT_FOUND, "not_found", "There is no such thing among yours")
+        }
+        Error::ExternalIdTaken
+        | Error::UserSuspended
+        | Error::OrganizationSuspended
+        | Error::Overtaken
+        | Error::RepeatUnderWay
+        | Error::RepeatSealed => {
+            text(StatusCode::CONFLICT, "conflict", "The request conflicts with the present state")
+        }
+        Error::ExpiryInThePast | Error::InvertedPeriod => {
+            text(StatusCode::BAD_REQUEST, "invalid_request", "An instant is out of order")
+        }
+        Error::Stale => {
+            text(StatusCode::PRECONDITION_FAILED, "precondition_failed", "If-Match does not hold")
+        }
+        Error::RepeatDiffers => text(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "idempotency_key_reused",
+            "The idempotency key was used for another request",
+        ),
+        Error::Store(claviger_app::StoreError::Unavailable(_)) => {
+            text(StatusCode::SERVICE_UNAVAILABLE, "service_unavailable", "The database is not available")
+        }
+        Error::Store(_) => internal(),
+    }
+}
+
+fn of_field(Invalid { field, reason }: &Invalid) -> String {
+    match reason {
+        Reason::Missing => format!("{field} is required"),
+        Reason::Unknown => format!("Unknown field: {field}"),
+        Reason::Duplicate => format!("Duplicate field: {field}"),
+        Reason::Type(expected) => format!("{field} must be {}", expected.phrase()),
+        Reason::Text(error) => format!("{field} is {error}"),
+        Reason::Metadata(error) => format!("{field} is {error}"),
+        Reason::Word(words) => format!("{field} must be one of: {}", words.join(", ")),
+        Reason::Integer { min, max } | Reason::Between { min, max } => {
+            format!("{field} must be an integer between {min} and {max}")
+        }
+        Reason::NonNegative => format!("{field} must be a non-negative integer"),
+        Reason::Boolean => format!("{field} must be true or false"),
+        Reason::Instant => format!("{field} must be an ISO 8601 timestamp"),
+        Reason::Network => format!("{field} must be 0, 1 or 2"),
+        Reason::TargetId => format!("{field} must be an id"),
+        Reason::Empty => format!("{field} must not be empty"),
+        Reason::Scopes => format!("{field} must be scopes joined by AND and OR, or a list of scopes"),
+        Reason::Address => format!("{field} must be an IP address"),
+        Reason::Action => format!("{field} must be an audit action"),
+        Reason::Form => format!("{field} is not valid"),
+    }
+}

@@ -1,0 +1,104 @@
+//! Figures for Prometheus.
+
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use axum::http::Method;
+use claviger_app::App;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::surface::Surface;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Request {
+    surface: &'static str,
+    method: &'static str,
+    /// The template of the path; `-` for paths that lead nowhere, whose number is anybody's to choose.
+    route: String,
+    status: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfSurface {
+    surface: &'static str,
+}
+
+pub(crate) struct Metrics {
+    app: App,
+    registry: Registry,
+    requests: Family<Request, Counter>,
+    durations: Family<OfSurface, Histogram>,
+    audit_held: Gauge,
+    audit_lost: Gauge<u64, AtomicU64>,
+}
+
+const BUCKETS: [f64; 12] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5, 10.0];
+
+impl Metrics {
+    pub(crate) fn new(app: App) -> Self {
+        let mut registry = Registry::with_prefix("claviger");
+        let requests = Family::<Request, Counter>::default();
+        registry.register("http_requests", "Requests answered", requests.clone());
+        let durations = Family::<OfSurface, Histogram>::new_with_constructor(|| Histogram::new(BUCKETS));
+        registry.register_with_unit(
+            "http_request_duration",
+            "Time from a request's head to its answer",
+            Unit::Seconds,
+            durations.clone(),
+        );
+        let audit_held = Gauge::default();
+        registry.register(
+            "audit_entries_held",
+            "Audit entries waiting for the next batch",
+            audit_held.clone(),
+        );
+        let audit_lost = Gauge::default();
+        registry.register(
+            "audit_entries_lost",
+            "Reads and refused calls not recorded because too many were waiting, since the start",
+            audit_lost.clone(),
+        );
+        Self { app, registry, requests, durations, audit_held, audit_lost }
+    }
+
+    pub(crate) fn count(
+        &self,
+        surface: Surface,
+        method: &Method,
+        route: Option<&str>,
+        status: u16,
+        took: Duration,
+    ) {
+        let method = match *method {
+            Method::GET => "GET",
+            Method::HEAD => "HEAD",
+            Method::POST => "POST",
+            Method::PATCH => "PATCH",
+            Method::PUT => "PUT",
+            Method::DELETE => "DELETE",
+            Method::OPTIONS => "OPTIONS",
+            _ => "other",
+        };
+        let surface = surface.word();
+        let route = route.unwrap_or("-").to_owned();
+        self.requests.get_or_create(&Request { surface, method, route, status }).inc();
+        self.durations.get_or_create(&OfSurface { surface }).observe(took.as_secs_f64());
+    }
+
+    /// The present figures, in the OpenMetrics text format.
+    pub(crate) fn text(&self) -> String {
+        let state = self.app.journal_state();
+        self.audit_held.set(i64::try_from(state.held).unwrap_or(i64::MAX));
+        self.audit_lost.set(state.lost);
+        let mut text = String::new();
+        // Writing to a string does not fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}

@@ -1,0 +1,110 @@
+//! What all documents have in common, said once: versions, the security scheme, the refusals every
+//! operation can answer with, and the headers of the API's manners.
+
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, HttpMethod, OpenApi, Ref, RefOr, Required, Response, ResponseBuilder};
+
+/// What differs between the surfaces' documents.
+pub(crate) struct Manners {
+    /// The security scheme's name, and what the bearer key is.
+    pub(crate) scheme: &'static str,
+    pub(crate) scheme_description: &'static str,
+    /// The schema of a refusal, and its media type.
+    pub(crate) refusal: &'static str,
+    pub(crate) media_type: &'static str,
+    /// Whether POST requests can be repeated under an idempotency key, and calls are limited.
+    pub(crate) is_admin: bool,
+}
+
+/// Completes a document with all that its operations need not repeat.
+pub(crate) fn finish(document: &mut OpenApi, manners: &Manners) {
+    document.info.version = env!("CARGO_PKG_VERSION").to_owned();
+    let scheme = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some(manners.scheme_description))
+        .build();
+    document
+        .components
+        .get_or_insert_default()
+        .add_security_scheme(manners.scheme, SecurityScheme::Http(scheme));
+    for (path, item) in &mut document.paths.paths {
+        let operations = [
+            (HttpMethod::Get, &mut item.get),
+            (HttpMethod::Post, &mut item.post),
+            (HttpMethod::Patch, &mut item.patch),
+            (HttpMethod::Delete, &mut item.delete),
+        ];
+        for (method, operation) in operations {
+            if let Some(operation) = operation {
+                complete(operation, path, &method, manners);
+            }
+        }
+    }
+}
+
+fn complete(operation: &mut Operation, path: &str, method: &HttpMethod, manners: &Manners) {
+    let is_post = matches!(method, HttpMethod::Post);
+    let is_write = !matches!(method, HttpMethod::Get);
+    let has_body = operation.request_body.is_some();
+    let parameters = operation.parameters.get_or_insert_default();
+    if is_post && manners.is_admin {
+        parameters.push(idempotency_key().into());
+    }
+    let has_condition = parameters
+        .iter()
+        .any(|parameter| matches!(parameter, RefOr::T(parameter) if parameter.name == "If-Match"));
+    let refusals = [
+        (true, "400", "The request is malformed, or the bootstrap key was used for a partner's business"),
+        (true, "401", "No key was presented"),
+        (true, "403", "The key is not valid, or lacks the permission"),
+        (path.contains('{') || has_body, "404", "There is no such thing among the caller's"),
+        (is_write && manners.is_admin, "409", "The request conflicts with the present state"),
+        (has_condition, "412", "`If-Match` does not hold"),
+        (has_body, "413", "The body is larger than 64 KiB"),
+        (has_body, "415", "The body is not `application/json`"),
+        (is_post && manners.is_admin, "422", "The idempotency key was used for another request"),
+        (manners.is_admin, "429", "Too many requests; `Retry-After` says when to come back"),
+        (true, "500", "A mistake of the server's"),
+        (true, "503", "The database is not available, or the request took too long"),
+    ];
+    for (applies, status, description) in refusals {
+        if applies {
+            let refusal = || RefOr::T(refusal(description, status, manners));
+            operation.responses.responses.entry(status.to_owned()).or_insert_with(refusal);
+        }
+    }
+}
+
+fn refusal(description: &str, status: &str, manners: &Manners) -> Response {
+    let schema = Ref::from_schema_name(manners.refusal);
+    let content = ContentBuilder::new().schema(Some(schema)).build();
+    let response = ResponseBuilder::new().description(description).content(manners.media_type, content);
+    if status != "429" {
+        return response.build();
+    }
+    let seconds = ObjectBuilder::new().schema_type(Type::Integer).build();
+    response
+        .header(
+            "Retry-After",
+            HeaderBuilder::new().schema(Some(seconds)).description(Some("Seconds to wait")).build(),
+        )
+        .build()
+}
+
+fn idempotency_key() -> Parameter {
+    let text =
+        ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(255)).build();
+    ParameterBuilder::new()
+        .name("Idempotency-Key")
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some(
+            "Makes the request repeatable: for 24 hours the same key with the same request gets the first answer again",
+        ))
+        .schema(Some(text))
+        .example(Some(serde_json::json!("5f0c1d9e-order-1042")))
+        .build()
+}

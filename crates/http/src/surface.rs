@@ -1,0 +1,63 @@
+//! Which surface a request is for: the one table of path prefixes.
+
+use axum::response::Response;
+use claviger_domain::audit::Resource;
+
+use crate::fault::Fault;
+use crate::{gateway, partner};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Surface {
+    Partner,
+    Gateway,
+    /// Health, metrics, documents, and paths that lead nowhere.
+    Other,
+}
+
+const PREFIXES: [(&str, Surface); 4] = [
+    ("/v1/admin", Surface::Partner),
+    ("/v1/keys", Surface::Gateway),
+    ("/v1/forward-auth", Surface::Gateway),
+    ("/v1/usage", Surface::Gateway),
+];
+
+impl Surface {
+    pub(crate) fn of(path: &str) -> Self {
+        let is_below = |prefix: &str| {
+            path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        PREFIXES.iter().find(|(prefix, _)| is_below(prefix)).map_or(Self::Other, |(_, surface)| *surface)
+    }
+
+    /// Whether calls are counted against the caller's quota and written to the audit log.
+    pub(crate) fn is_admin(self) -> bool {
+        match self {
+            Self::Partner => true,
+            Self::Gateway | Self::Other => false,
+        }
+    }
+
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Partner => "partner",
+            Self::Gateway => "gateway",
+            Self::Other => "other",
+        }
+    }
+
+    /// What a route is about, for the audit log.
+    pub(crate) fn resource(self, route: &str) -> Option<Resource> {
+        match self {
+            Self::Partner => partner::resource(route),
+            Self::Gateway | Self::Other => None,
+        }
+    }
+
+    /// The fault in this surface's own words.
+    pub(crate) fn word_fault(self, fault: &Fault, request_id: &str) -> Response {
+        match self {
+            Self::Partner => partner::fault::word(fault),
+            Self::Gateway | Self::Other => gateway::fault::word(fault, request_id),
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! The commands that answer and end.
+
+pub(crate) mod admin_key;
+pub(crate) mod bootstrap_key;
+pub(crate) mod openapi;

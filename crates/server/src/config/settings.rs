@@ -1,0 +1,251 @@
+//! The one list of settings. Parsing, `claviger config`, `--help` and README's table are read off
+//! it, so that a setting is added by adding an entry here and a field in [`Config`].
+
+use std::fmt::Display;
+
+use super::value::{self, Reason};
+use super::{Config, DatabaseUrl, LogFormat};
+use crate::peppers;
+
+/// One thing to decide.
+pub(crate) struct Setting {
+    pub(crate) variable: &'static str,
+    /// Its place in `claviger.toml`.
+    pub(crate) key: &'static str,
+    pub(crate) kind: Kind,
+    /// What holds when nobody decides, where [`Config::default`] does not say it.
+    pub(crate) otherwise: Option<&'static str>,
+    pub(crate) form: &'static str,
+    pub(crate) example: &'static str,
+    pub(crate) secrecy: Secrecy,
+    pub(crate) meaning: &'static str,
+    pub(crate) set: fn(&mut Config, &str) -> Result<(), Reason>,
+    /// Its value as text that `set` would take; of a secret, only what may be seen.
+    pub(crate) get: fn(&Config) -> Option<String>,
+}
+
+/// Which TOML value is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Text,
+    Integer,
+    /// An array of strings, or one string with commas as in the environment.
+    List,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Secrecy {
+    Open,
+    /// Part of it must not be seen: a wrong value is not repeated, a right one is shown without.
+    Partly,
+    Hidden,
+}
+
+const SECONDS: std::ops::RangeInclusive<u64> = 1..=3600;
+
+pub(crate) const SETTINGS: &[Setting] = &[
+    Setting {
+        variable: "CLAVIGER_LISTEN",
+        key: "http.listen",
+        kind: Kind::Text,
+        otherwise: None,
+        form: "an IP address and a port",
+        example: "0.0.0.0:8080",
+        secrecy: Secrecy::Open,
+        meaning: "Where the server listens. Port 0 takes any free one",
+        set: |config, text| store(&mut config.http.listen, value::address(text)),
+        get: |config| shown(config.http.listen),
+    },
+    Setting {
+        variable: "CLAVIGER_DATA_DIR",
+        key: "data_dir",
+        kind: Kind::Text,
+        otherwise: None,
+        form: "the path of a directory",
+        example: "/var/lib/claviger",
+        secrecy: Secrecy::Open,
+        meaning: "Holds the embedded database and its peppers; made with mode 0700 when missing",
+        set: |config, text| store(&mut config.data_dir, value::directory(text)),
+        get: |config| shown(config.data_dir.display()),
+    },
+    Setting {
+        variable: "CLAVIGER_DATABASE_URL",
+        key: "database.url",
+        kind: Kind::Text,
+        otherwise: Some("SQLite, `claviger.db` in the data directory"),
+        form: "sqlite://<path>, sqlite::memory: or postgres://<user>:<password>@<host>/<database>",
+        example: "sqlite:///var/lib/claviger/claviger.db",
+        secrecy: Secrecy::Partly,
+        meaning: "Where the database is",
+        set: |config, text| store(&mut config.database.url, DatabaseUrl::parse(text).map(Some)),
+        get: |config| shown(config.database_url().shown()),
+    },
+    Setting {
+        variable: "CLAVIGER_BOOTSTRAP_KEY",
+        key: "keys.bootstrap",
+        kind: Kind::Text,
+        otherwise: Some("made on the first start and printed once"),
+        form: "iiak_bootstrap_ and 40 hexadecimal characters, the last eight of which are a checksum",
+        example: "$(claviger bootstrap-key generate)",
+        secrecy: Secrecy::Hidden,
+        meaning: "The root key of the installation; replaces the one in force when it differs",
+        set: |config, text| store(&mut config.keys.bootstrap, value::bootstrap_key(text).map(Some)),
+        get: |config| config.keys.bootstrap.as_ref().map(|_| HIDDEN.to_owned()),
+    },
+    Setting {
+        variable: "CLAVIGER_PEPPERS",
+        key: "keys.peppers",
+        kind: Kind::List,
+        otherwise: Some(
+            "the file `peppers` in the data directory, made on the first start; needed for PostgreSQL",
+        ),
+        form: "<version>:<64 hexadecimal characters>, several separated by commas",
+        example: "1:$(openssl rand -hex 32)",
+        secrecy: Secrecy::Hidden,
+        meaning: "Under which keys are stored. The highest version signs new keys, the others keep verifying",
+        set: |config, text| store(&mut config.keys.peppers, peppers::parse(text).map(Some)),
+        get: |config| config.keys.peppers.as_ref().map(|_| HIDDEN.to_owned()),
+    },
+    Setting {
+        variable: "CLAVIGER_ADMIN_LIMIT_PER_MINUTE",
+        key: "limits.admin_per_minute",
+        kind: Kind::Integer,
+        otherwise: None,
+        form: "a whole number from 0 to 1000000",
+        example: "500",
+        secrecy: Secrecy::Open,
+        meaning: "Requests that one admin key may make in a minute; 0 is no limit",
+        set: |config, text| store(&mut config.limits.admin_per_minute, value::number(text, &(0..=1_000_000))),
+        get: |config| shown(config.limits.admin_per_minute),
+    },
+    Setting {
+        variable: "CLAVIGER_TRUSTED_PROXIES",
+        key: "http.trusted_proxies",
+        kind: Kind::List,
+        otherwise: Some("none"),
+        form: "networks or addresses, separated by commas",
+        example: "10.0.0.0/8,::1",
+        secrecy: Secrecy::Open,
+        meaning: "Peers whose `X-Forwarded-For` is believed",
+        set: |config, text| store(&mut config.http.trusted_proxies, value::networks(text)),
+        get: |config| {
+            let networks: Vec<String> = config.http.trusted_proxies.iter().map(ToString::to_string).collect();
+            (!networks.is_empty()).then(|| networks.join(","))
+        },
+    },
+    Setting {
+        variable: "CLAVIGER_REQUEST_TIMEOUT_SECONDS",
+        key: "http.request_timeout_seconds",
+        kind: Kind::Integer,
+        otherwise: None,
+        form: "a whole number from 1 to 3600",
+        example: "30",
+        secrecy: Secrecy::Open,
+        meaning: "How long one request may take",
+        set: |config, text| store(&mut config.http.request_timeout, value::seconds(text, &SECONDS)),
+        get: |config| shown(config.http.request_timeout.as_secs()),
+    },
+    Setting {
+        variable: "CLAVIGER_SHUTDOWN_GRACE_SECONDS",
+        key: "http.shutdown_grace_seconds",
+        kind: Kind::Integer,
+        otherwise: None,
+        form: "a whole number from 0 to 3600",
+        example: "30",
+        secrecy: Secrecy::Open,
+        meaning: "How long requests in progress are waited for after SIGTERM or SIGINT",
+        set: |config, text| {
+            store(&mut config.http.shutdown_grace, value::seconds(text, &(0..=*SECONDS.end())))
+        },
+        get: |config| shown(config.http.shutdown_grace.as_secs()),
+    },
+    Setting {
+        variable: "CLAVIGER_MAX_CONNECTIONS",
+        key: "http.max_connections",
+        kind: Kind::Integer,
+        otherwise: None,
+        form: "a whole number from 1 to 1000000",
+        example: "10000",
+        secrecy: Secrecy::Open,
+        meaning: "Connections served at once; further ones wait. Lowered to what the open-files limit allows",
+        set: |config, text| store(&mut config.http.max_connections, value::number(text, &(1..=1_000_000))),
+        get: |config| shown(config.http.max_connections),
+    },
+    Setting {
+        variable: "CLAVIGER_LOG",
+        key: "telemetry.log",
+        kind: Kind::Text,
+        otherwise: None,
+        form: "a level, or comma-separated <module>=<level>",
+        example: "info,claviger_http=debug",
+        secrecy: Secrecy::Open,
+        meaning: "What is logged, on standard error",
+        set: |config, text| store(&mut config.telemetry.log, value::log_filter(text)),
+        get: |config| shown(&config.telemetry.log),
+    },
+    Setting {
+        variable: "CLAVIGER_LOG_FORMAT",
+        key: "telemetry.log_format",
+        kind: Kind::Text,
+        otherwise: None,
+        form: "auto, text or json",
+        example: "json",
+        secrecy: Secrecy::Open,
+        meaning: "How it is logged; `auto` is text on a terminal and JSON otherwise",
+        set: |config, text| store(&mut config.telemetry.log_format, value::log_format(text)),
+        get: |config| {
+            shown(match config.telemetry.log_format {
+                LogFormat::Auto => "auto",
+                LogFormat::Text => "text",
+                LogFormat::Json => "json",
+            })
+        },
+    },
+    Setting {
+        variable: "CLAVIGER_OTLP_ENDPOINT",
+        key: "telemetry.otlp_endpoint",
+        kind: Kind::Text,
+        otherwise: Some("off"),
+        form: "an http or https URL without credentials",
+        example: "http://collector:4318",
+        secrecy: Secrecy::Partly,
+        meaning: "Where traces are sent, as OTLP over HTTP; `/v1/traces` is added. Headers: `OTEL_EXPORTER_OTLP_HEADERS`",
+        set: |config, text| store(&mut config.telemetry.otlp_endpoint, value::endpoint(text).map(Some)),
+        get: |config| config.telemetry.otlp_endpoint.as_ref().map(ToString::to_string),
+    },
+    Setting {
+        variable: "CLAVIGER_WORKER_THREADS",
+        key: "runtime.worker_threads",
+        kind: Kind::Integer,
+        otherwise: None,
+        form: "a whole number from 0 to 1024",
+        example: "4",
+        secrecy: Secrecy::Open,
+        meaning: "Threads that serve requests; 0 is one for each core",
+        set: |config, text| store(&mut config.runtime.worker_threads, value::number(text, &(0..=1024))),
+        get: |config| shown(config.runtime.worker_threads),
+    },
+];
+
+/// What stands for a secret wherever one is shown.
+pub(crate) const HIDDEN: &str = "(hidden)";
+
+impl Setting {
+    /// What holds when nobody decides, in words.
+    pub(crate) fn default_text(&self) -> String {
+        match self.otherwise {
+            Some(otherwise) => otherwise.to_owned(),
+            None => (self.get)(&Config::default()).unwrap_or_default(),
+        }
+    }
+}
+
+fn store<T>(place: &mut T, value: Result<T, Reason>) -> Result<(), Reason> {
+    *place = value?;
+    Ok(())
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "settings without a value answer None in the same place")]
+fn shown(value: impl Display) -> Option<String> {
+    Some(value.to_string())
+}

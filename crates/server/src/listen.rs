@@ -1,0 +1,173 @@
+//! Accepting connections, serving them, and letting them finish: what `axum::serve` does, with
+//! limits on how many callers there are and how long they may say nothing.
+
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+
+/// What callers may take up.
+#[derive(Debug, Clone)]
+pub(crate) struct Limits {
+    pub(crate) max_connections: usize,
+    /// How long a connection may take to send a request's head, counted from the answer before it.
+    pub(crate) silence: Duration,
+    /// How long requests in progress are waited for once told to stop.
+    pub(crate) grace: Duration,
+}
+
+/// How the serving ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    AllFinished,
+    /// The grace ran out with this many connections still busy; they were cut.
+    Cut(usize),
+}
+
+/// Longer than the minute for which reverse proxies usually keep an idle connection, so that it is
+/// they who close it and no request meets a closed door.
+pub(crate) const SILENCE: Duration = Duration::from_secs(75);
+
+/// Of a request's line and headers; what is longer is answered 431.
+const LONGEST_HEAD: usize = 32 * 1024;
+/// What a connection may hold unread. Hyper's own bound would let ten thousand callers fill 4 GB.
+const READ_AHEAD: usize = 64 * 1024;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// Serves `router` until `stop`, and then for as long as requests in progress take, up to the grace.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    limits: &Limits,
+    stop: impl Future<Output = ()>,
+) -> Ended {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(limits.silence)
+        .max_header_size(LONGEST_HEAD)
+        .max_buf_size(READ_AHEAD);
+    let graceful = GracefulShutdown::new();
+    let tasks = TaskTracker::new();
+    let cut = CancellationToken::new();
+    let mut door = Door::new(listener, limits.max_connections);
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        let (stream, peer, slot) = tokio::select! {
+            biased;
+            () = &mut stop => break,
+            accepted = door.next() => accepted,
+        };
+        let router = router.clone();
+        let answer = service_fn(move |request: Request<Incoming>| {
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(ConnectInfo(peer));
+            router.clone().oneshot(request)
+        });
+        let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), answer));
+        let cut = cut.clone();
+        tasks.spawn(async move {
+            tokio::select! {
+                served = connection => if let Err(error) = served {
+                    tracing::debug!(%peer, %error, "connection ended early");
+                },
+                () = cut.cancelled() => {}
+            }
+            drop(slot);
+        });
+    }
+    drop(door);
+    tasks.close();
+    if timeout(limits.grace, graceful.shutdown()).await.is_ok() {
+        tasks.wait().await;
+        return Ended::AllFinished;
+    }
+    let unfinished = tasks.len();
+    cut.cancel();
+    tasks.wait().await;
+    Ended::Cut(unfinished)
+}
+
+/// The listener, and the slots of those who may come in.
+struct Door {
+    listener: TcpListener,
+    slots: Arc<Semaphore>,
+    pause: Duration,
+    /// Whether the last one had to wait for a slot: told once, not for each.
+    crowded: bool,
+}
+
+impl Door {
+    fn new(listener: TcpListener, max_connections: usize) -> Self {
+        let slots = Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS)));
+        Self { listener, slots, pause: FIRST_PAUSE, crowded: false }
+    }
+
+    /// The next connection. What goes wrong is waited out: a server that is short of files today
+    /// is not to be gone tomorrow.
+    async fn next(&mut self) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
+        let slot = self.slot().await;
+        loop {
+            match self.listener.accept().await {
+                Ok((stream, peer)) => {
+                    self.pause = FIRST_PAUSE;
+                    // Small answers must not wait for the caller's acknowledgement of the last.
+                    if let Err(error) = stream.set_nodelay(true) {
+                        tracing::debug!(%peer, %error, "TCP_NODELAY refused");
+                    }
+                    return (stream, peer, slot);
+                }
+                Err(error) if is_callers(&error) => {}
+                Err(error) => {
+                    tracing::warn!(%error, pause_ms = self.pause.as_millis(), "cannot accept connections");
+                    sleep(self.pause).await;
+                    self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+                }
+            }
+        }
+    }
+
+    async fn slot(&mut self) -> OwnedSemaphorePermit {
+        if let Ok(slot) = self.slots.clone().try_acquire_owned() {
+            self.crowded = false;
+            return slot;
+        }
+        if !self.crowded {
+            self.crowded = true;
+            tracing::warn!("all connections are taken; further callers wait (CLAVIGER_MAX_CONNECTIONS)");
+        }
+        match self.slots.clone().acquire_owned().await {
+            Ok(slot) => slot,
+            // Only a closed semaphore refuses, and nobody closes this one.
+            Err(_) => std::future::pending().await,
+        }
+    }
+}
+
+/// The caller went away before it was let in; the listener is fine.
+fn is_callers(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::ConnectionRefused
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,135 @@
+use axum::extract::Path;
+use axum::routing::get;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::*;
+
+struct Running {
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    ended: JoinHandle<Ended>,
+}
+
+/// A server that tells the caller's port, and that takes as many milliseconds as the path says.
+async fn start(limits: Limits) -> Running {
+    let router = Router::new()
+        .route(
+            "/peer",
+            get(|ConnectInfo(peer): ConnectInfo<SocketAddr>| async move { peer.port().to_string() }),
+        )
+        .route(
+            "/wait/{milliseconds}",
+            get(|Path(milliseconds): Path<u64>| async move {
+                sleep(Duration::from_millis(milliseconds)).await;
+                "waited"
+            }),
+        );
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = oneshot::channel();
+    let ended =
+        tokio::spawn(
+            async move { serve(listener, router, &limits, async move { drop(stopped.await) }).await },
+        );
+    Running { address, stop, ended }
+}
+
+fn limits() -> Limits {
+    Limits { max_connections: 8, silence: Duration::from_secs(10), grace: Duration::from_secs(10) }
+}
+
+async fn send(address: SocketAddr, bytes: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(bytes.as_bytes()).await.unwrap();
+    stream
+}
+
+/// Everything until the server closes the connection.
+async fn rest(stream: &mut TcpStream) -> String {
+    let mut text = String::new();
+    timeout(Duration::from_secs(5), stream.read_to_string(&mut text)).await.expect("still open").unwrap();
+    text
+}
+
+/// The next bytes, once there are some.
+async fn some(stream: &mut TcpStream) -> String {
+    let mut bytes = vec![0; 4096];
+    let count = timeout(Duration::from_secs(5), stream.read(&mut bytes)).await.expect("silent").unwrap();
+    String::from_utf8_lossy(&bytes[..count]).into_owned()
+}
+
+#[tokio::test]
+async fn requests_know_their_peer() {
+    let server = start(limits()).await;
+    let mut stream = send(server.address, "GET /peer HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+    let port = stream.local_addr().unwrap().port().to_string();
+    assert!(rest(&mut stream).await.ends_with(&port));
+}
+
+#[tokio::test]
+async fn what_is_not_http_is_answered_400() {
+    let server = start(limits()).await;
+    let mut stream = send(server.address, "hello there\r\n\r\n").await;
+    assert!(rest(&mut stream).await.starts_with("HTTP/1.1 400 "));
+}
+
+#[tokio::test]
+async fn a_head_beyond_the_limit_is_answered_431() {
+    let server = start(limits()).await;
+    for (length, status) in [(LONGEST_HEAD - 200, "200"), (LONGEST_HEAD + 200, "431")] {
+        let head = format!("GET /peer HTTP/1.1\r\nhost: x\r\nx-long: {}\r\n\r\n", "a".repeat(length));
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        // The answer may come, and the connection be closed, before the last byte is taken.
+        drop(stream.write_all(head.as_bytes()).await);
+        let answer = some(&mut stream).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{length}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_in_progress_is_finished_and_no_other_is_begun() {
+    let server = start(limits()).await;
+    let mut busy = send(server.address, "GET /wait/400 HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    let mut idle = send(server.address, "GET /peer HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    assert!(some(&mut idle).await.starts_with("HTTP/1.1 200 "));
+    sleep(Duration::from_millis(100)).await;
+    server.stop.send(()).unwrap();
+    assert_eq!(rest(&mut idle).await, "");
+    assert!(TcpStream::connect(server.address).await.is_err());
+    let answer = rest(&mut busy).await;
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("waited"), "{answer}");
+    assert_eq!(server.ended.await.unwrap(), Ended::AllFinished);
+}
+
+#[tokio::test]
+async fn the_grace_has_an_end() {
+    let server = start(Limits { grace: Duration::from_millis(100), ..limits() }).await;
+    let mut busy = send(server.address, "GET /wait/60000 HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    sleep(Duration::from_millis(100)).await;
+    server.stop.send(()).unwrap();
+    assert_eq!(timeout(Duration::from_secs(5), server.ended).await.unwrap().unwrap(), Ended::Cut(1));
+    assert_eq!(rest(&mut busy).await, "");
+}
+
+#[tokio::test]
+async fn callers_beyond_the_limit_wait_until_another_leaves() {
+    let server = start(Limits { max_connections: 1, ..limits() }).await;
+    let mut first = send(server.address, "GET /peer HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    assert!(some(&mut first).await.starts_with("HTTP/1.1 200 "));
+    let mut second = send(server.address, "GET /peer HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    let mut byte = [0; 1];
+    assert!(timeout(Duration::from_millis(200), second.read(&mut byte)).await.is_err());
+    drop(first);
+    assert!(some(&mut second).await.starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test]
+async fn whoever_says_nothing_is_shown_out() {
+    let server = start(Limits { silence: Duration::from_millis(100), ..limits() }).await;
+    let mut silent = send(server.address, "").await;
+    let mut halting = send(server.address, "GET /peer HTTP/1.1\r\nho").await;
+    assert!(!rest(&mut silent).await.contains("200"));
+    assert!(!rest(&mut halting).await.contains("200"));
+}

@@ -1,0 +1,11 @@
+//! The binary as an operator meets it: started, asked, stopped and killed as a process of its own.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, and so does what it calls")]
+
+mod commands;
+mod kill;
+mod logs;
+mod offline;
+mod start;
+mod stop;
+mod support;

@@ -1,0 +1,138 @@
+//! The audit log: what is written is read back, and filters show what they name.
+
+use claviger_domain::actor::Owner;
+use claviger_domain::audit::{Author, AuthorKind, Detail, Entry, Resource, Target, Verb};
+use claviger_domain::ids::{AdminKeyId, AuditEntryId};
+
+use super::fixtures::{Dice, at, entry, owner, partner, uuid, window, write};
+use crate::{AuditFilter, Store, Tables};
+
+on_each_database!(entries_are_read_back, filters_agree_with_the_entries, many_are_written_at_once);
+
+async fn read_back(store: &Store, written: &Entry) {
+    write(store, async |tx| tx.audit_log().insert(written).await).await.unwrap();
+    let filter = AuditFilter { include_reads: true, ..AuditFilter::default() };
+    let newest = store.audit_log().list(Owner::Installation, filter, window(1, 0)).await.unwrap();
+    assert_eq!(newest.items, [written.clone()]);
+}
+
+async fn entries_are_read_back(store: Store) {
+    let author = partner(&store, 1).await;
+    let bare =
+        Entry { author: Author::UNKNOWN, organization: None, ..entry(1, "credential.denied", &author) };
+    read_back(&store, &bare).await;
+    let text = |text: &str| Detail::Text(text.to_owned());
+    let full = Entry {
+        author: Author { entity: Some("Acme 'n' Söhne".into()), ..entry(2, "usage.read", &author).author },
+        target: Some(Target { resource: Resource::UserAccount, id: uuid(3, 1) }),
+        address: Some("2001:db8::1".parse().unwrap()),
+        details: vec![
+            ("name".into(), text("a \"b\" \\ \u{0} \n 🔑")),
+            ("before".into(), Detail::Null),
+            ("after".into(), Detail::Number(i64::MIN)),
+            ("flag".into(), Detail::Flag(true)),
+            ("list".into(), Detail::List(vec![Detail::Number(i64::MAX), text(""), Detail::List(vec![])])),
+            ("map".into(), Detail::Map(vec![("z".into(), Detail::Flag(false)), ("a".into(), Detail::Null)])),
+        ],
+        ..entry(2, "user_account.updated", &author)
+    };
+    read_back(&store, &full).await;
+    let address = Some("192.0.2.1".parse().unwrap());
+    let mut n = 2;
+    for kind in AuthorKind::ALL {
+        n += 1;
+        let author_without_key = Author { kind: *kind, id: None, entity: None, organization: None };
+        read_back(&store, &Entry { author: author_without_key, address, ..entry(n, "usage.read", &author) })
+            .await;
+    }
+    for resource in Resource::ALL {
+        for verb in Verb::ALL {
+            n += 1;
+            let action = format!("{}.{}", resource.word(), verb.word());
+            let target = Some(Target { resource: *resource, id: uuid(9, n) });
+            read_back(&store, &Entry { target, ..entry(n, &action, &author) }).await;
+        }
+    }
+}
+
+async fn filters_agree_with_the_entries(store: Store) {
+    let keys = [partner(&store, 1).await, partner(&store, 2).await];
+    let mut dice = Dice(11);
+    let actions = ["credential.created", "credential.revoked", "credential.read", "usage.denied"];
+    let mut entries = Vec::new();
+    for n in 1..=80 {
+        let key = dice.one_of(&keys);
+        let mut entry = entry(n, *dice.one_of(&actions), key);
+        if dice.below(5) == 0 {
+            // The bootstrap key acts upon an organization: nobody's own entry, but the tenant's.
+            entry.author = Author {
+                kind: AuthorKind::Bootstrap,
+                id: Some(uuid(8, 1)),
+                entity: None,
+                organization: None,
+            };
+        }
+        entry.target = (dice.below(3) > 0)
+            .then(|| Target { resource: Resource::Credential, id: uuid(4, 1 + dice.below(3)) });
+        entries.push(entry);
+    }
+    for entry in &entries {
+        write(&store, async |tx| tx.audit_log().insert(entry).await).await.unwrap();
+    }
+    entries.reverse();
+    let unknown = AdminKeyId::from_uuid(uuid(2, 9));
+    let owners = [owner(&keys[0]), Owner::Organization(keys[1].organization), Owner::Installation];
+    for owner in owners {
+        for action in [None, Some(actions[0]), Some(actions[2])] {
+            for admin_key in [None, Some(keys[0].id), Some(keys[1].id), Some(unknown)] {
+                for target in [None, Some(uuid(4, 1)), Some(uuid(4, 9))] {
+                    for include_reads in [false, true] {
+                        let action = action.map(|action| action.parse().unwrap());
+                        let filter = AuditFilter { action, admin_key, target, include_reads };
+                        compare(&store, &entries, owner, filter).await;
+                    }
+                }
+            }
+        }
+    }
+}
+
+async fn compare(store: &Store, newest_first: &[Entry], owner: Owner, filter: AuditFilter) {
+    let AuditFilter { action, admin_key, target, include_reads } = filter;
+    let expected: Vec<_> = newest_first
+        .iter()
+        .filter(|entry| match owner {
+            Owner::Installation => true,
+            Owner::Organization(id) => entry.organization == Some(id),
+            Owner::AdminKey(id) => entry.author.admin_key() == Some(id),
+        })
+        .filter(|entry| include_reads || entry.action.verb.is_change())
+        .filter(|entry| action.is_none_or(|action| entry.action == action))
+        .filter(|entry| admin_key.is_none() || entry.author.admin_key() == admin_key)
+        .filter(|entry| target.is_none_or(|target| entry.target.is_some_and(|told| told.id == target)))
+        .map(|entry| entry.id)
+        .collect();
+    for (limit, offset) in [(100, 0), (3, 2)] {
+        let list = store.audit_log().list(owner, filter, window(limit, offset)).await.unwrap();
+        let shown: Vec<AuditEntryId> = list.items.iter().map(|entry| entry.id).collect();
+        let (skip, take) = (usize::try_from(offset).unwrap(), usize::try_from(limit).unwrap());
+        let cut: Vec<_> = expected.iter().skip(skip).take(take).copied().collect();
+        assert_eq!(shown, cut, "{owner:?} {filter:?}");
+        assert_eq!(list.total, expected.len() as u64, "{owner:?} {filter:?}");
+    }
+}
+
+async fn many_are_written_at_once(store: Store) {
+    let author = partner(&store, 1).await;
+    let entries: Vec<_> = (1..=1_203).map(|n| entry(n, "credential.read", &author)).collect();
+    write(&store, async |tx| {
+        tx.audit_log().insert_many(&[]).await?;
+        tx.audit_log().insert_many(&entries).await
+    })
+    .await
+    .unwrap();
+    let filter = AuditFilter { include_reads: true, ..AuditFilter::default() };
+    let list = store.audit_log().list(owner(&author), filter, window(1, 1_202)).await.unwrap();
+    assert_eq!((list.total, list.items), (1_203, vec![entries[0].clone()]));
+    assert_eq!(entries[0].at, at(1));
+}

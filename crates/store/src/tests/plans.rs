@@ -1,0 +1,251 @@
+//! How SQLite goes about the queries that must not slow down as tables grow: the statements that the
+//! store really runs are overheard, and explained.
+
+use std::sync::Mutex;
+
+use claviger_domain::account::AccountStatus;
+use claviger_domain::actor::Owner;
+use claviger_domain::ids::{AdminKeyId, CredentialId, OrganizationId};
+use claviger_domain::period::Period;
+use claviger_domain::text::ExternalId;
+use sea_orm::{
+    ConnectionTrait, DatabaseBackend, DatabaseConnection, DbErr, ExecResult, QueryResult, Statement,
+};
+
+use super::databases::memory;
+use super::fixtures::{at, sealed, uuid, window};
+use crate::{AuditFilter, CredentialFilter, Store, StoreError, Tables};
+
+/// A connection that remembers what is asked of it.
+struct Overheard {
+    connection: DatabaseConnection,
+    statements: Mutex<Vec<Statement>>,
+}
+
+impl Overheard {
+    fn note(&self, statement: &Statement) {
+        self.statements.lock().unwrap().push(statement.clone());
+    }
+}
+
+#[async_trait::async_trait]
+impl ConnectionTrait for Overheard {
+    fn get_database_backend(&self) -> DatabaseBackend {
+        self.connection.get_database_backend()
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        self.note(&statement);
+        self.connection.execute_raw(statement).await
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        self.note(&Statement::from_string(self.get_database_backend(), sql));
+        self.connection.execute_unprepared(sql).await
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        self.note(&statement);
+        self.connection.query_one_raw(statement).await
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        self.note(&statement);
+        self.connection.query_all_raw(statement).await
+    }
+}
+
+impl Tables for Overheard {
+    type Connection = Self;
+
+    fn connection(&self) -> &Self {
+        self
+    }
+}
+
+/// The plan of each statement that `ask` runs, one step a line.
+async fn plans<T>(store: &Store, ask: &impl AsyncFn(&Overheard) -> Result<T, StoreError>) -> Vec<String> {
+    let overheard = Overheard { connection: store.reader.clone(), statements: Mutex::new(Vec::new()) };
+    ask(&overheard).await.unwrap();
+    let mut steps = Vec::new();
+    for mut statement in overheard.statements.into_inner().unwrap() {
+        statement.sql.insert_str(0, "EXPLAIN QUERY PLAN ");
+        for row in store.reader.query_all_raw(statement).await.unwrap() {
+            steps.push(row.try_get::<String>("", "detail").unwrap());
+        }
+    }
+    assert!(!steps.is_empty());
+    steps
+}
+
+fn key() -> Owner {
+    Owner::AdminKey(AdminKeyId::from_uuid(uuid(2, 1)))
+}
+
+fn tenant() -> Owner {
+    Owner::Organization(OrganizationId::from_uuid(uuid(1, 1)))
+}
+
+fn credential() -> CredentialId {
+    CredentialId::from_uuid(uuid(4, 1))
+}
+
+/// These steps are the query's whole plan, and without the index it would have another: no step can
+/// be lost unnoticed.
+async fn expect<T>(
+    ask: impl AsyncFn(&Overheard) -> Result<T, StoreError>,
+    expected: &[&str],
+    without: Option<&str>,
+) {
+    for step in expected {
+        assert!(!step.starts_with("SCAN") && !step.contains("TEMP B-TREE"), "{step}");
+    }
+    let store = memory().await;
+    assert_eq!(plans(&store, &ask).await, expected);
+    if let Some(index) = without {
+        // A statement that was explained before is not explained anew.
+        let store = memory().await;
+        store.writer.execute_unprepared(&format!("DROP INDEX {index}")).await.unwrap();
+        assert_ne!(plans(&store, &ask).await, expected, "without {index}");
+    }
+}
+
+const TALLIES: &str = "SEARCH tallies USING INDEX sqlite_autoindex_tallies_1 (owner_id=? AND what=?)";
+
+#[tokio::test]
+async fn credentials_are_listed_by_index() {
+    for (include_revoked, index) in [(false, "credentials_live"), (true, "credentials_admin_key_id_id")] {
+        for offset in [0, 10_000] {
+            let filter = CredentialFilter { include_revoked };
+            expect(
+                async |tables| tables.credentials().list(key(), filter, window(20, offset)).await,
+                &[TALLIES, &format!("SEARCH credentials USING INDEX {index} (admin_key_id=?)")],
+                Some(index),
+            )
+            .await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_tenants_credentials_are_listed_and_counted_by_index() {
+    let filter = CredentialFilter { include_revoked: true };
+    let index = "credentials_organization_id_id";
+    expect(
+        async |tables| tables.credentials().list(tenant(), filter, window(20, 0)).await,
+        &[
+            &format!("SEARCH credentials USING COVERING INDEX {index} (organization_id=?)"),
+            &format!("SEARCH credentials USING INDEX {index} (organization_id=?)"),
+        ],
+        Some(index),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn credentials_are_found_by_their_ids() {
+    expect(
+        async |tables| tables.credentials().find(key(), credential()).await,
+        &["SEARCH credentials USING INDEX sqlite_autoindex_credentials_1 (id=?)"],
+        None,
+    )
+    .await;
+    expect(
+        async |tables| tables.credentials().find_many(key(), &[credential(), credential()]).await,
+        &["SEARCH credentials USING INDEX credentials_admin_key_id_id (admin_key_id=? AND id=?)"],
+        Some("credentials_admin_key_id_id"),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn keys_are_found_by_their_digests() {
+    let digests = [sealed(1, 1).digest, sealed(1, 2).digest];
+    expect(
+        async |tables| tables.secrets().find_unscoped(&digests).await,
+        &["SEARCH secrets USING INDEX secrets_digest (digest=?)"],
+        Some("secrets_digest"),
+    )
+    .await;
+    expect(
+        async |tables| tables.admin_keys().find_by_digest_unscoped(&digests).await,
+        &["SEARCH admin_keys USING INDEX admin_keys_digest (digest=?)"],
+        Some("admin_keys_digest"),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn versions_are_found_by_their_credential() {
+    let expected = ["SEARCH secrets USING INDEX secrets_credential_id_number (credential_id=?)"];
+    let index = Some("secrets_credential_id_number");
+    expect(async |tables| tables.secrets().versions_of(credential()).await, &expected, index).await;
+    expect(async |tables| tables.secrets().end_all_of(credential(), at(0)).await, &expected, index).await;
+}
+
+#[tokio::test]
+async fn users_are_listed_and_found_by_index() {
+    let index = "user_accounts_admin_key_id_id";
+    expect(
+        async |tables| tables.user_accounts().list(key(), None, window(20, 10_000)).await,
+        &[TALLIES, &format!("SEARCH user_accounts USING INDEX {index} (admin_key_id=?)")],
+        Some(index),
+    )
+    .await;
+    let index = "user_accounts_admin_key_id_status_id";
+    let status = Some(AccountStatus::Suspended);
+    expect(
+        async |tables| tables.user_accounts().list(key(), status, window(20, 10_000)).await,
+        &[TALLIES, &format!("SEARCH user_accounts USING INDEX {index} (admin_key_id=? AND status=?)")],
+        Some(index),
+    )
+    .await;
+    let index = "user_accounts_admin_key_id_external_id";
+    let external_id = ExternalId::new("customer").unwrap();
+    expect(
+        async |tables| tables.user_accounts().find_by_external_id(key(), &external_id).await,
+        &[&format!("SEARCH user_accounts USING INDEX {index} (admin_key_id=? AND external_id=?)")],
+        Some(index),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn the_audit_log_is_listed_by_index() {
+    for (include_reads, index, terms) in [
+        (false, "audit_log_admin_key_id_is_change_id", "admin_key_id=? AND is_change=?"),
+        (true, "audit_log_admin_key_id_id", "admin_key_id=?"),
+    ] {
+        let filter = AuditFilter { include_reads, ..AuditFilter::default() };
+        expect(
+            async |tables| tables.audit_log().list(key(), filter, window(20, 10_000)).await,
+            &[TALLIES, &format!("SEARCH audit_log USING INDEX {index} ({terms})")],
+            Some(index),
+        )
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_credentials_usage_is_read_by_its_buckets() {
+    // Ten days and some hours: one range of days between two of finer buckets.
+    let period = Period::new(at(7_200), at(10 * 86_400 + 7_199)).unwrap();
+    let step = "SEARCH usage USING INDEX sqlite_autoindex_usage_1 \
+                (credential_id=? AND span_seconds=? AND starts_at>? AND starts_at<?)";
+    expect(
+        async |tables| tables.usage().of_credential(credential(), period).await,
+        &["MULTI-INDEX OR", "INDEX 1", step, "INDEX 2", step, "INDEX 3", step],
+        None,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn kept_answers_are_found_by_caller_and_key() {
+    expect(
+        async |tables| tables.kept_answers().find(uuid(7, 1), &[1; 32]).await,
+        &["SEARCH kept_answers USING INDEX sqlite_autoindex_kept_answers_1 (caller_id=? AND key_hash=?)"],
+        None,
+    )
+    .await;
+}
