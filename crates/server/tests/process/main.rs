@@ -6,6 +6,7 @@ mod commands;
 mod kill;
 mod logs;
 mod offline;
+mod readme;
 mod start;
 mod stop;
 mod support;
