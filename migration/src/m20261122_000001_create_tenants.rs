@@ -77,17 +77,25 @@ impl MigrationTrait for Migration {
         for index in [
             index("organizations", &["slug"], true),
             index("organizations", &["name"], false),
-            index("bootstrap_keys", &["digest"], true),
+            index("bootstrap_keys", &["digest"], false),
             index("admin_keys", &["digest"], true),
             index("admin_keys", &["organization_id", "id"], false),
             index("user_accounts", &["admin_key_id", "external_id"], true),
-            // Ids are of version 7: their order is the order of creation.
+            // Ids are of version 7: their order is the order of creation, to the microsecond.
             index("user_accounts", &["admin_key_id", "id"], false),
             index("user_accounts", &["admin_key_id", "status", "id"], false),
             index("user_accounts", &["organization_id", "id"], false),
         ] {
             manager.create_index(index).await?;
         }
+        // One bootstrap key is in force at a time; an old one may come back. Both databases take this form.
+        manager
+            .get_connection()
+            .execute_unprepared(
+                "CREATE UNIQUE INDEX bootstrap_keys_live ON bootstrap_keys ((revoked_at IS NULL)) \
+                 WHERE revoked_at IS NULL",
+            )
+            .await?;
         Ok(())
     }
 }

@@ -60,6 +60,7 @@ impl MigrationTrait for Migration {
             .table("limit_counters")
             .col(uuid("credential_id"))
             .col(text("name"))
+            .col(number("window_seconds"))
             .col(number("cell"))
             .col(number("current"))
             .col(number("previous"))

@@ -12,7 +12,7 @@ use claviger_domain::page::{Slice, Window};
 use claviger_domain::revision::{Precondition, Revision};
 use claviger_domain::secret::{KeyFormat, Plaintext};
 use claviger_domain::text::Name;
-use claviger_store::{Tables, Tx};
+use claviger_store::{StoreError, Tables, Tx};
 
 use crate::call::{Changed, Fact};
 use crate::field::Changes;
@@ -65,10 +65,10 @@ pub async fn create<A: Answer>(
 ) -> Result<A, Error> {
     call.require(ManageAdminKeys)?;
     let Create { entity, name, permissions, expires_at } = create;
-    if expires_at.is_some_and(|end| end <= call.app().now()) {
-        return Err(Error::ExpiryInThePast);
-    }
     call.change(word, async |tx: &Tx, now: Timestamp| {
+        if expires_at.is_some_and(|end| end <= now) {
+            return Err(Error::ExpiryInThePast);
+        }
         let mut entries = Vec::new();
         let organization = match tx.organizations().find_by_name_unscoped(&entity).await? {
             Some(organization) if organization.is_suspended() => return Err(Error::OrganizationSuspended),
@@ -180,10 +180,10 @@ pub async fn update<A: Answer>(
 ) -> Result<A, Error> {
     call.require(ManageAdminKeys)?;
     let Update { name, permissions, expires_at } = update;
-    if matches!(expires_at, Field::Set(Some(end)) if end <= call.app().now()) {
-        return Err(Error::ExpiryInThePast);
-    }
     call.change(word, async |tx: &Tx, now: Timestamp| {
+        if matches!(expires_at, Field::Set(Some(end)) if end <= now) {
+            return Err(Error::ExpiryInThePast);
+        }
         let mut key = held(call, tx, id, precondition).await?;
         let mut changes = Changes::default();
         changes.apply("name", &mut key.name, name, |name| Detail::text_or_null(name.as_ref()));
@@ -252,7 +252,7 @@ async fn see(tables: &impl Tables, key: AdminKey) -> Result<Seen, Error> {
 
 /// The schema's reference forbids it: only a damaged database has such a row.
 fn orphan(key: &AdminKey) -> Error {
-    Error::Store(claviger_store::StoreError::Corrupt { table: "admin_keys", row: key.id.to_string() })
+    StoreError::Corrupt { table: "admin_keys", row: key.id.to_string() }.into()
 }
 
 fn words(permissions: &CapabilitySet) -> Detail {

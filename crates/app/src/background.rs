@@ -43,7 +43,7 @@ async fn flush(app: &App) {
 /// Deletes the answers kept for repetitions that may no longer come.
 ///
 /// # Errors
-/// [`Error::Store`] when the database does not take it.
+/// [`Error::Unavailable`] when the database does not take it.
 pub async fn forget_old_answers(app: &App) -> Result<u64, Error> {
     let before = app.now() - KEPT_FOR;
     app.store().transaction(async |tx: &Tx| Ok(tx.kept_answers().delete_older_unscoped(before).await?)).await

@@ -29,51 +29,68 @@ pub enum Ensured {
 pub async fn ensure(app: &App, given: Option<Plaintext>) -> Result<Ensured, Error> {
     match given {
         Some(key) if key.format() != KeyFormat::Bootstrap => Err(Error::UnknownKey),
-        Some(key) => {
-            let digests = app.peppers().candidates(&key);
-            if app.store().bootstrap_keys().find_live_unscoped(&digests).await?.is_some() {
-                return Ok(Ensured::Present);
-            }
-            put_in_force(app, &key).await?;
-            Ok(Ensured::Replaced)
+        Some(key) => Ok(match put_in_force(app, &key, Unless::ItIsLive).await? {
+            true => Ensured::Replaced,
+            false => Ensured::Present,
+        }),
+        None => {
+            let key = Plaintext::generate(KeyFormat::Bootstrap, &mut app.random());
+            Ok(match put_in_force(app, &key, Unless::AnyIsLive).await? {
+                true => Ensured::Created(key),
+                false => Ensured::Present,
+            })
         }
-        None if app.store().bootstrap_keys().is_any_live_unscoped().await? => Ok(Ensured::Present),
-        None => rotate(app).await.map(Ensured::Created),
     }
 }
 
 /// Makes a new bootstrap key; any before it stops at once.
 ///
 /// # Errors
-/// [`Error::Store`] when the database does not take it.
+/// [`Error::Unavailable`] when the database does not take it.
 pub async fn rotate(app: &App) -> Result<Plaintext, Error> {
     let key = Plaintext::generate(KeyFormat::Bootstrap, &mut app.random());
-    put_in_force(app, &key).await?;
+    put_in_force(app, &key, Unless::Never).await?;
     Ok(key)
 }
 
-async fn put_in_force(app: &App, key: &Plaintext) -> Result<(), Error> {
+/// When to leave things as they are.
+#[derive(Clone, Copy)]
+enum Unless {
+    AnyIsLive,
+    ItIsLive,
+    Never,
+}
+
+/// Answers whether the key was put in force. The look and the write are one transaction: of two
+/// processes that start at once on an empty database, one makes the key.
+async fn put_in_force(app: &App, key: &Plaintext, unless: Unless) -> Result<bool, Error> {
     let call = Call::new(app.clone(), Actor::Operator, Facts::default());
     let sealed = app.peppers().seal(key);
-    let Direct(()) = call
+    let digests = app.peppers().candidates(key);
+    let Direct(done) = call
         .change(Direct, async |tx: &Tx, now: Timestamp| {
-            let verb = match tx.bootstrap_keys().is_any_live_unscoped().await? {
-                true => Verb::Rotated,
-                false => Verb::Created,
+            let any = tx.bootstrap_keys().is_any_live_unscoped().await?;
+            let leave = match unless {
+                Unless::AnyIsLive => any,
+                Unless::ItIsLive => tx.bootstrap_keys().find_live_unscoped(&digests).await?.is_some(),
+                Unless::Never => false,
             };
+            if leave {
+                return Ok(Changed { outcome: false, entries: Vec::new() });
+            }
             tx.bootstrap_keys().revoke_all_unscoped(now).await?;
             let id = BootstrapKeyId::generate(now, &mut app.random());
             let key = BootstrapKey { id, prefix: key.prefix(), created_at: now, revoked_at: None };
             tx.bootstrap_keys().insert(&key, &sealed).await?;
             let fact = Fact {
                 resource: Resource::BootstrapKey,
-                verb,
+                verb: if any { Verb::Rotated } else { Verb::Created },
                 target: id.uuid(),
                 organization: None,
                 details: Vec::new(),
             };
-            Ok(Changed { outcome: (), entries: vec![fact] })
+            Ok(Changed { outcome: true, entries: vec![fact] })
         })
         .await?;
-    Ok(())
+    Ok(done)
 }

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use chrono::TimeDelta;
 use claviger_domain::Timestamp;
 use claviger_domain::actor::{Actor, Owner, Refusal};
 use claviger_domain::audit::{Action, Author, Details, Entry, Resource, Target, Verb};
@@ -11,7 +12,7 @@ use claviger_domain::text::Name;
 use claviger_store::{Tables, Tx};
 use uuid::Uuid;
 
-use crate::repeat::Repeat;
+use crate::repeat::{Repeat, damaged};
 use crate::{App, Error};
 
 /// How a call came in.
@@ -33,6 +34,7 @@ pub struct Call {
 /// What a change is answered with, in the form that can be kept for a repetition.
 pub trait Answer: Sized + Send {
     fn keep(&self) -> Vec<u8>;
+    /// The answer as it was, marked as a repetition; `None` when the bytes are not what was kept.
     fn restore(kept: &[u8]) -> Option<Self>;
 }
 
@@ -135,11 +137,13 @@ impl Call {
                 if let Some(repeat) = &self.repeat
                     && let Some(kept) = repeat.recall(tx, now).await?
                 {
-                    return A::restore(&kept).ok_or(Error::RepeatSealed);
+                    return A::restore(&kept).ok_or_else(damaged);
                 }
                 let Changed { outcome, entries } = work(tx, now).await?;
-                for fact in entries {
-                    tx.audit_log().insert(&self.entry(fact, now)).await?;
+                for (place, fact) in (0..).zip(entries) {
+                    // A microsecond apart, the entries of one change stay in its order.
+                    let at = now + TimeDelta::microseconds(place);
+                    tx.audit_log().insert(&self.entry(fact, at)).await?;
                 }
                 let answer = word(outcome);
                 if let Some(repeat) = &self.repeat {

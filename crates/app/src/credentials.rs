@@ -79,11 +79,12 @@ pub async fn create<A: Answer>(
 ) -> Result<A, Error> {
     let partner = call.partner(ManageCredentials)?;
     let Create { name, description, user_account, network, expires_at, limits, metadata } = create;
-    if expires_at.is_some_and(|end| end <= call.app().now()) {
-        return Err(Error::ExpiryInThePast);
-    }
-    let (key, secret) = new_secret(call.app(), Class::Partner, 1, call.app().now());
     call.change(word, async |tx: &Tx, now: Timestamp| {
+        // Asked here, a repeated request gets its first answer even after that instant.
+        if expires_at.is_some_and(|end| end <= now) {
+            return Err(Error::ExpiryInThePast);
+        }
+        let (key, secret) = new_secret(call.app(), Class::Partner, 1, now);
         let user = match user_account {
             Some(id) => Some(usable_user(tx, &partner, id).await?),
             None => None,
@@ -217,7 +218,7 @@ pub async fn rotate<A: Answer>(
     let partner = call.partner(ManageCredentials)?;
     call.change(word, async |tx: &Tx, now: Timestamp| {
         let credential = held(tx, &partner, id, &Precondition::None).await?;
-        let newest = tx.secrets().versions_of(id).await?.first().map_or(0, |version| version.number);
+        let newest = tx.secrets().newest_number_of(id).await?;
         let previous_expires_at = now + overlap;
         let (key, secret) = new_secret(call.app(), credential.class, newest + 1, now);
         tx.secrets().end_all_of(id, previous_expires_at).await?;

@@ -51,11 +51,12 @@ pub enum Error {
     /// The first request with this idempotency key has not been answered yet.
     #[error("a request with this idempotency key is under way")]
     RepeatUnderWay,
-    /// The kept answer cannot be opened: it was sealed for a caller with another key.
-    #[error("the kept answer cannot be opened")]
-    RepeatSealed,
-    #[error(transparent)]
-    Store(StoreError),
+    /// The database does not answer.
+    #[error("the database is not available")]
+    Unavailable(#[source] StoreError),
+    /// Something is not as this code wrote it. For the log; callers learn only that.
+    #[error("a mistake of this server's")]
+    Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl From<StoreError> for Error {
@@ -65,7 +66,8 @@ impl From<StoreError> for Error {
             StoreError::Conflict(Constraint::KeptAnswer) => Self::RepeatUnderWay,
             // A name two callers took at once: whoever tries again finds the other's.
             StoreError::Conflict(Constraint::Slug) | StoreError::Overtaken => Self::Overtaken,
-            other => Self::Store(other),
+            StoreError::Unavailable(_) => Self::Unavailable(error),
+            other => Self::Internal(other.into()),
         }
     }
 }

@@ -11,11 +11,6 @@ pub enum Field<T> {
 }
 
 impl<T> Field<T> {
-    #[must_use]
-    pub fn is_kept(&self) -> bool {
-        matches!(self, Self::Keep)
-    }
-
     /// Checks or converts the new value.
     ///
     /// # Errors

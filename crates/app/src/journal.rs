@@ -1,12 +1,12 @@
 //! What is written in batches: reads and refused calls, and when keys were used last. Changes never
 //! pass here; a crash may cost the last second of what does.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use claviger_domain::Timestamp;
-use claviger_domain::audit::{Action, Author, AuthorKind, Detail, Details, Entry, Resource, Verb};
-use claviger_domain::ids::{AdminKeyId, AuditEntryId, OrganizationId};
+use claviger_domain::audit::{Action, Author, AuthorKind, Detail, Details, Entry, Resource, Target, Verb};
+use claviger_domain::ids::{AdminKeyId, AuditEntryId};
 use claviger_store::{StoreError, Tables, Tx};
 use tokio::sync::Notify;
 
@@ -18,7 +18,7 @@ const MOST_HELD: usize = 20_000;
 const WORTH_WRITING: usize = 400;
 /// Callers without a working key get this many lines a batch; the rest is one line with their number.
 /// Otherwise whoever can reach the port could fill the disk.
-const MOST_UNKNOWN: usize = 50;
+const MOST_UNKNOWN: usize = 5;
 
 /// How much is held back, and how much was lost since the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -40,7 +40,7 @@ struct Held {
     /// Lines of unknown callers that were not kept in this batch.
     suppressed: u64,
     lost: u64,
-    used: HashMap<AdminKeyId, Timestamp>,
+    used: BTreeMap<AdminKeyId, Timestamp>,
 }
 
 impl Journal {
@@ -88,13 +88,8 @@ impl Journal {
         };
         if suppressed > 0 {
             let details = vec![("suppressed".to_owned(), number(suppressed))];
-            entries.push(app.batch_entry(
-                &Author::UNKNOWN,
-                Resource::AdminKey,
-                Verb::Denied,
-                &Facts::default(),
-                details,
-            ));
+            let action = Action { resource: Resource::AdminKey, verb: Verb::Denied };
+            entries.push(app.batch_entry(&Author::UNKNOWN, action, None, &Facts::default(), details));
         }
         if entries.is_empty() && used.is_empty() {
             return Ok(());
@@ -132,20 +127,19 @@ impl App {
     fn batch_entry(
         &self,
         author: &Author,
-        resource: Resource,
-        verb: Verb,
+        action: Action,
+        target: Option<Target>,
         facts: &Facts,
         details: Details,
     ) -> Entry {
         let now = self.now();
-        let organization: Option<OrganizationId> = author.organization;
         Entry {
             id: AuditEntryId::generate(now, &mut self.random()),
             at: now,
-            action: Action { resource, verb },
+            action,
             author: author.clone(),
-            organization,
-            target: None,
+            organization: author.organization,
+            target,
             address: facts.address,
             request_id: facts.request_id.clone(),
             details,
@@ -153,8 +147,9 @@ impl App {
     }
 
     /// Notes a read or a refused call for the next batch. `author` is who called, as far as known.
-    pub fn note(&self, author: &Author, resource: Resource, verb: Verb, facts: &Facts, details: Details) {
-        self.journal().push(self.batch_entry(author, resource, verb, facts, details));
+    /// `target` is what the request names; whether there is such a thing is not said.
+    pub fn note(&self, author: &Author, action: Action, target: Option<Target>, facts: &Facts, details: Details) {
+        self.journal().push(self.batch_entry(author, action, target, facts, details));
     }
 
     /// Completes when a batch is worth writing before its time.

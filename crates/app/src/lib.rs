@@ -81,6 +81,14 @@ impl App {
         &self.0.store
     }
 
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when it does not.
+    pub async fn ready(&self) -> Result<(), Error> {
+        Ok(self.store().ping().await?)
+    }
+
     /// The present instant, to the microsecond: both databases keep every digit of it.
     #[must_use]
     pub fn now(&self) -> Timestamp {

@@ -51,7 +51,7 @@ impl Quotas {
             limit: limit.limit,
             window_seconds: limit.window_seconds,
             remaining: after.remaining,
-            reset_at: whole_seconds(after.reset_at_ms),
+            reset_at: after.reset_at_seconds(),
             reset_after: whole_seconds(after.reset_at_ms - now_ms),
             retry_after,
         })

@@ -67,9 +67,9 @@ impl Repeat {
         if kept.fingerprint != self.fingerprint {
             return Err(Error::RepeatDiffers);
         }
-        let (nonce, sealed) = kept.sealed.split_at_checked(NONCE).ok_or(Error::RepeatSealed)?;
-        let nonce = XNonce::try_from(nonce).map_err(|_| Error::RepeatSealed)?;
-        self.cipher().decrypt(&nonce, sealed).map(Some).map_err(|_| Error::RepeatSealed)
+        let (nonce, sealed) = kept.sealed.split_at_checked(NONCE).ok_or_else(damaged)?;
+        let nonce = XNonce::try_from(nonce).map_err(|_| damaged())?;
+        self.cipher().decrypt(&nonce, sealed).map(Some).map_err(|_| damaged())
     }
 
     pub(crate) async fn keep(
@@ -82,7 +82,7 @@ impl Repeat {
         let mut nonce = [0; NONCE];
         random.fill_bytes(&mut nonce);
         let mut sealed = nonce.to_vec();
-        sealed.extend(self.cipher().encrypt(&XNonce::from(nonce), answer).map_err(|_| Error::RepeatSealed)?);
+        sealed.extend(self.cipher().encrypt(&XNonce::from(nonce), answer).map_err(|_| damaged())?);
         let kept = KeptAnswer {
             caller: self.caller,
             key_hash: self.key_hash,
@@ -96,6 +96,11 @@ impl Repeat {
     fn cipher(&self) -> XChaCha20Poly1305 {
         XChaCha20Poly1305::new(&self.seal.into())
     }
+}
+
+/// The row's name is made of the same keys as its seal: only a damaged row cannot be opened.
+pub(crate) fn damaged() -> Error {
+    Error::Internal("a kept answer is damaged".into())
 }
 
 /// The repeatable requests that this process is answering at this moment.

@@ -59,7 +59,9 @@ impl Asked {
     fn resolve(self, now: Timestamp, back: Back) -> Result<Period, Error> {
         let end = self.end.unwrap_or(now);
         let start = self.start.unwrap_or_else(|| match back {
-            Back::Days(days) => end.min(now) - TimeDelta::days(days),
+            // So many days ago; or before the end, when that has come before then.
+            Back::Days(days) if end > now - TimeDelta::days(days) => now - TimeDelta::days(days),
+            Back::Days(days) => end - TimeDelta::days(days),
             Back::To(start) => start.min(end),
         });
         Period::new(start, end).map_err(|InvertedPeriod| Error::InvertedPeriod)

@@ -6,9 +6,9 @@
 use claviger_domain::Timestamp;
 use claviger_domain::actor::{Actor, Owner};
 use claviger_domain::capability::Capability::VerifyKeys;
-use claviger_domain::credential::Credits;
+use claviger_domain::credential::{Credential, Credits};
 use claviger_domain::limit::{Limit, Standing};
-use claviger_domain::secret::{Digest, Plaintext};
+use claviger_domain::secret::{Digest, Plaintext, SecretVersion};
 use claviger_domain::usage::Tally;
 use claviger_domain::verification::{Code, Demand, Subject, Weighed, refuse, weigh};
 use claviger_store::{Tables, Tx};
@@ -57,7 +57,7 @@ pub async fn verify(call: &Call, request: Request) -> Result<Decision, Error> {
     call.app()
         .store()
         .transaction(async |tx: &Tx| {
-            let Some(subject) = subject(tx, &digests).await? else { return Ok(not_found) };
+            let Some(subject) = subject_for_update(tx, &digests).await? else { return Ok(not_found) };
             decide(tx, subject, &demand, now).await
         })
         .await
@@ -105,9 +105,25 @@ async fn decide(tx: &Tx, subject: Subject, demand: &Demand, now: Timestamp) -> R
 pub(crate) async fn subject(tables: &impl Tables, digests: &[Digest]) -> Result<Option<Subject>, Error> {
     let Some((id, secret)) = tables.secrets().find_unscoped(digests).await? else { return Ok(None) };
     // The key itself is the proof that the caller may ask about its credential.
-    let Some(credential) = tables.credentials().find_for_update(Owner::Installation, id).await? else {
-        return Ok(None);
-    };
+    let Some(credential) = tables.credentials().find(Owner::Installation, id).await? else { return Ok(None) };
+    complete(tables, secret, credential).await
+}
+
+/// As [`subject`], and nobody else spends from the credential until the transaction ends.
+async fn subject_for_update(tx: &Tx, digests: &[Digest]) -> Result<Option<Subject>, Error> {
+    let Some((id, secret)) = tx.secrets().find_unscoped(digests).await? else { return Ok(None) };
+    let credential = tx.credentials().find_for_update(Owner::Installation, id).await?;
+    match credential {
+        Some(credential) => complete(tx, secret, credential).await,
+        None => Ok(None),
+    }
+}
+
+async fn complete(
+    tables: &impl Tables,
+    secret: SecretVersion,
+    credential: Credential,
+) -> Result<Option<Subject>, Error> {
     let Some(organization) = tables.organizations().find_unscoped(credential.organization).await? else {
         return Ok(None);
     };

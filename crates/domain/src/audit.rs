@@ -42,6 +42,9 @@ words! {
         Credential = "credential",
         Usage = "usage",
         AuditLog = "audit_log",
+        ApiKey = "api_key",
+        Settings = "settings",
+        Role = "role",
     }
 }
 

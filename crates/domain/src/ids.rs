@@ -26,7 +26,7 @@ macro_rules! ids {
             /// What stands before the underscore in the TypeID form.
             pub const PREFIX: &'static str = $prefix;
 
-            /// A fresh version 7 id: the millisecond of `now`, then 74 bits from `random`.
+            /// A fresh version 7 id: `now` to a quarter of a microsecond, then 62 bits from `random`.
             pub fn generate(now: Timestamp, random: &mut dyn Rng) -> Self {
                 Self(version_7(now, random))
             }
@@ -96,9 +96,14 @@ ids! {
     AuditEntryId, "audit";
 }
 
+/// Twelve bits below the millisecond hold its fraction (RFC 9562, section 6.2, method 3), so that ids
+/// of one millisecond are in the order of their making.
 fn version_7(now: Timestamp, random: &mut dyn Rng) -> Uuid {
     let mut bytes = [0_u8; 10];
     random.fill_bytes(&mut bytes);
+    let micros = now.timestamp_micros().rem_euclid(1000);
+    let fraction = u16::try_from(micros * 4096 / 1000).unwrap_or(0).to_be_bytes();
+    bytes[..2].copy_from_slice(&fraction);
     let millis = u64::try_from(now.timestamp_millis()).unwrap_or(0);
     uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid()
 }
@@ -140,6 +145,28 @@ mod tests {
         let id = UserAccountId::from_uuid(uuid);
         assert_eq!(id.prefixed(), "user_01h455vb4pex5vsknk084sn02q");
         assert_eq!(UserAccountId::parse_any("user_01h455vb4pex5vsknk084sn02q"), Ok(id));
+    }
+
+    #[test]
+    fn ids_of_one_millisecond_are_in_the_order_of_their_making() {
+        struct Ones;
+        impl rand_core::TryRng for Ones {
+            type Error = std::convert::Infallible;
+            fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
+                Ok(u32::MAX)
+            }
+            fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
+                Ok(u64::MAX)
+            }
+            fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Self::Error> {
+                bytes.fill(0xff);
+                Ok(())
+            }
+        }
+        let at = |micros: i64| Timestamp::from_timestamp_micros(1_769_428_800_123_000 + micros).unwrap();
+        let ids: Vec<_> = (0..1000).map(|micros| CredentialId::generate(at(micros), &mut Ones)).collect();
+        assert!(ids.is_sorted_by(|one, next| one < next));
+        assert_eq!(ids[999].uuid().get_version_num(), 7);
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub struct Limit {
 /// What has been spent of a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counter {
+    /// The length of the cells that were counted; of another limit's length, the counter is empty.
+    pub window_seconds: u32,
     /// Which cell `current` counts: the number of windows since the epoch.
     pub cell: i64,
     pub current: u64,
@@ -37,27 +39,40 @@ pub struct Standing {
     pub exceeded: bool,
 }
 
+impl Standing {
+    /// The first whole second, since the epoch, at which the whole limit will be free again.
+    #[must_use]
+    pub const fn reset_at_seconds(&self) -> i64 {
+        self.reset_at_ms.div_euclid(1000) + (self.reset_at_ms.rem_euclid(1000) > 0) as i64
+    }
+}
+
 impl Limit {
     fn window_ms(&self) -> u64 {
         u64::from(self.window_seconds.max(1)) * 1000
     }
 
-    /// The counter as it stands at `now`; a clock set back stays in the cell already reached.
+    /// The counter as it stands at `now`. A clock set back by less than a window stays in the cell
+    /// already reached; set back further, it was wrong before, and what it counted is let go.
     fn roll(&self, counter: Counter, now_ms: i64) -> (Counter, u64) {
         let window = self.window_ms().cast_signed();
         let cell = now_ms.div_euclid(window);
-        let rolled = match cell - counter.cell {
-            ..=0 => counter,
-            1 => Counter { cell, current: 0, previous: counter.current },
-            _ => Counter { cell, current: 0, previous: 0 },
+        let empty = Counter { window_seconds: self.window_seconds, cell, current: 0, previous: 0 };
+        let rolled = match cell.saturating_sub(counter.cell) {
+            _ if counter.window_seconds != self.window_seconds => empty,
+            -1 | 0 => counter,
+            1 => Counter { previous: counter.current, ..empty },
+            _ => empty,
         };
         let elapsed = (now_ms - rolled.cell * window).clamp(0, window - 1);
         (rolled, elapsed.cast_unsigned())
     }
 
     fn used(&self, counter: Counter, elapsed: u64) -> u64 {
-        let window = self.window_ms();
-        counter.current.saturating_add(counter.previous.saturating_mul(window - elapsed).div_ceil(window))
+        // In 128 bits no product of a count and a window overflows.
+        let window = u128::from(self.window_ms());
+        let covered = (u128::from(counter.previous) * (window - u128::from(elapsed))).div_ceil(window);
+        counter.current.saturating_add(u64::try_from(covered).unwrap_or(u64::MAX))
     }
 
     /// Whether `cost` more units fit at `now`, without spending them.
@@ -86,8 +101,11 @@ impl Limit {
     /// Milliseconds after the cell's start at which `cost` fits, if nothing else is spent until then.
     fn fits_after(&self, counter: Counter, cost: u64) -> u64 {
         let (window, limit) = (self.window_ms(), u64::from(self.limit));
-        let shrinks_to = |weight: u64, room: u64| window - (room * window / weight.max(1)).min(window);
-        if counter.current + cost <= limit {
+        let shrinks_to = |weight: u64, room: u64| {
+            let free = u128::from(room) * u128::from(window) / u128::from(weight.max(1));
+            window - u64::try_from(free).unwrap_or(u64::MAX).min(window)
+        };
+        if counter.current.saturating_add(cost) <= limit {
             shrinks_to(counter.previous, limit - counter.current - cost)
         } else {
             window + shrinks_to(counter.current, limit - cost)

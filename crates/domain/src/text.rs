@@ -67,7 +67,7 @@ texts! {
     BillingPlan;
     /// A mail address: one `@` with text on both sides, at most 254 characters, no white space.
     Email;
-    /// A JSON object, kept as the text it came in.
+    /// A JSON object as compact text. Its numbers are those of 64-bit integers and doubles.
     Metadata;
 }
 

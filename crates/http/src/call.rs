@@ -10,7 +10,7 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use claviger_app::{App, Call, Facts, Quota, Repeat, authenticate};
 use claviger_domain::actor::Actor;
-use claviger_domain::audit::Author;
+use claviger_domain::audit::{Author, Target};
 use claviger_domain::capability::Capability;
 use claviger_domain::secret::Plaintext;
 use uuid::Uuid;
@@ -61,10 +61,12 @@ pub(crate) struct Learnt(Arc<Mutex<Caller>>);
 pub(crate) struct Caller {
     pub(crate) author: Option<Author>,
     pub(crate) quota: Option<Quota>,
+    /// The thing the path names.
+    pub(crate) target: Option<Target>,
 }
 
 impl Learnt {
-    fn note(&self, change: impl FnOnce(&mut Caller)) {
+    pub(crate) fn note(&self, change: impl FnOnce(&mut Caller)) {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
@@ -114,7 +116,6 @@ impl<G: Guard> FromRequestParts<App> for May<G> {
     }
 }
 
-/// A key that has not even the form of one is unknown without asking the store.
 async fn authenticate(
     app: &App,
     surface: Surface,
@@ -127,7 +128,8 @@ async fn authenticate(
     })
 }
 
-/// The bearer key (RFC 6750, section 2.1; the scheme's name is case-insensitive).
+/// The bearer key (RFC 6750, section 2.1; the scheme's name is case-insensitive). One that has not
+/// even the form of a key is unknown without asking the store.
 fn bearer(parts: &Parts) -> Result<Plaintext, Fault> {
     let mut values = parts.headers.get_all(AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return Err(Fault::NoKey) };

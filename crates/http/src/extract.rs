@@ -8,13 +8,15 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, Method};
 use bytes::Bytes;
 use claviger_app::{App, Call, Kind, Repeat};
+use claviger_domain::audit::Target;
 use claviger_domain::ids::{AdminKeyId, CredentialId, UserAccountId};
 use claviger_domain::page::{InvalidWindow, Window};
 use claviger_domain::revision::{Precondition, Revision};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
+use uuid::Uuid;
 
-use crate::call::{May, Presented};
+use crate::call::{Learnt, May, Presented};
 use crate::fault::{Fault, Reason};
 use crate::strict;
 
@@ -24,18 +26,24 @@ pub(crate) const LARGEST_BODY: usize = 64 * 1024;
 /// An id that stands in a path.
 pub(crate) trait PathId: FromStr {
     const KIND: Kind;
+    fn uuid(&self) -> Uuid;
 }
 
-impl PathId for UserAccountId {
-    const KIND: Kind = Kind::UserAccount;
+macro_rules! path_ids {
+    ($($id:ident => $kind:ident;)*) => {$(
+        impl PathId for $id {
+            const KIND: Kind = Kind::$kind;
+            fn uuid(&self) -> Uuid {
+                $id::uuid(*self)
+            }
+        }
+    )*};
 }
 
-impl PathId for CredentialId {
-    const KIND: Kind = Kind::Credential;
-}
-
-impl PathId for AdminKeyId {
-    const KIND: Kind = Kind::AdminKey;
+path_ids! {
+    UserAccountId => UserAccount;
+    CredentialId => Credential;
+    AdminKeyId => AdminKey;
 }
 
 /// The one id in the path.
@@ -48,7 +56,12 @@ impl<T: PathId> FromRequestParts<App> for Id<T> {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Fault> {
         let Segment(text) =
             Segment::from_request_parts(parts, app).await.map_err(|_| Fault::MalformedId(T::KIND))?;
-        text.parse().map(Self).map_err(|_| Fault::MalformedId(T::KIND))
+        let id: T = text.parse().map_err(|_| Fault::MalformedId(T::KIND))?;
+        if let Some(learnt) = parts.extensions.get::<Learnt>() {
+            let target = Target { resource: T::KIND, id: id.uuid() };
+            learnt.note(|caller| caller.target = Some(target));
+        }
+        Ok(Self(id))
     }
 }
 
@@ -187,8 +200,13 @@ impl FromRequest<App> for Body<Nothing> {
     }
 }
 
+/// What is written takes its input from the body: no operation that has one knows a query parameter.
 async fn whole(request: Request) -> Result<(Parts, Bytes), Fault> {
     let (parts, body) = request.into_parts();
+    let query = parts.uri.query().unwrap_or_default();
+    if let Some((name, _)) = form_urlencoded::parse(query.as_bytes()).next() {
+        return Err(Fault::UnknownQuery(name.into_owned()));
+    }
     match Limited::new(body, LARGEST_BODY).collect().await {
         Ok(whole) => Ok((parts, whole.to_bytes())),
         Err(error) if error.is::<LengthLimitError>() => Err(Fault::TooLarge),

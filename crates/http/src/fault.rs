@@ -64,6 +64,9 @@ pub(crate) enum Reason {
     Network,
     TargetId,
     Empty,
+    TooMany { max: usize },
+    /// A list whose items are not all strings.
+    Items,
     Scopes,
     Address,
     Action,

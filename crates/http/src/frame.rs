@@ -2,7 +2,6 @@
 //! log, its figures, and, on the admin surfaces, its line in the audit log.
 
 use std::net::SocketAddr;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -13,8 +12,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use claviger_app::{App, Error, Facts, Quota};
 use claviger_domain::address::client_address;
-use claviger_domain::audit::{Author, Detail, Resource, Verb};
-use futures_util::FutureExt;
+use claviger_domain::audit::{Action, Author, Detail, Resource, Verb};
 use tracing::Instrument;
 
 use crate::HttpSettings;
@@ -40,6 +38,9 @@ impl State {
         self.metrics.clone()
     }
 }
+
+/// On an answer that was given before, to a request under the same idempotency key.
+pub(crate) const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -67,9 +68,10 @@ pub(crate) async fn around(
         method = %method,
         route = route.as_deref().unwrap_or("-"),
     );
-    let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
-    let answer = tokio::time::timeout(state.settings.request_timeout, answer).instrument(span.clone()).await;
-    let response = match answer {
+    // In a task of its own a change that has begun is carried through, whether or not the caller waits
+    // for it: nothing may come between its commit and what must follow.
+    let answer = tokio::spawn(next.run(request).instrument(span.clone()));
+    let response = match tokio::time::timeout(state.settings.request_timeout, answer).await {
         Ok(Ok(response)) => response,
         Ok(Err(_)) => Fault::Panic.into_response(),
         Err(_) => Fault::Timeout.into_response(),
@@ -80,10 +82,18 @@ pub(crate) async fn around(
         Some(Parked(fault)) => keep_allow(&response, surface.word_fault(fault, &facts.request_id)),
         None => response,
     };
-    let Caller { author, quota } = learnt.take();
+    let Caller { author, quota, target } = learnt.take();
     let status = response.status().as_u16();
-    if let (true, Some(route)) = (surface.is_admin(), route.as_deref()) {
-        record(&state.app, surface, &method, route, &facts, author.clone(), status);
+    if let (true, Some(route)) = (surface.is_admin(), route.as_deref())
+        && let Some((resource, verb)) = outcome(surface, &method, route, &response)
+    {
+        let details = vec![
+            ("method".to_owned(), Detail::Text(method.to_string())),
+            ("route".to_owned(), Detail::Text(route.to_owned())),
+            ("status".to_owned(), Detail::Number(status.into())),
+        ];
+        let action = Action { resource, verb };
+        state.app.note(author.as_ref().unwrap_or(&Author::UNKNOWN), action, target, &facts, details);
     }
     dress(response.headers_mut(), &facts.request_id, quota);
     let took = started.elapsed();
@@ -130,30 +140,17 @@ fn keep_allow(from: &Response, mut worded: Response) -> Response {
     worded
 }
 
-/// Changes write their own entries, in their own transaction; here go reads, and whatever was refused.
-fn record(
-    app: &App,
-    surface: Surface,
-    method: &Method,
-    route: &str,
-    facts: &Facts,
-    author: Option<Author>,
-    status: u16,
-) {
-    let Some(resource) = surface.resource(route) else { return };
-    let verb = match status {
-        400.. => Verb::Denied,
-        _ if *method == Method::GET || *method == Method::HEAD => Verb::Read,
-        _ => return,
+/// What a call comes to in the audit log. Changes write their own entries, in their own transaction;
+/// here go reads, a change's answer told again, and whatever was refused. The server's own failures
+/// are for the log.
+fn outcome(surface: Surface, method: &Method, route: &str, response: &Response) -> Option<(Resource, Verb)> {
+    let reads = *method == Method::GET || *method == Method::HEAD;
+    let verb = match response.status().as_u16() {
+        400..=499 => Verb::Denied,
+        200..=399 if reads || response.headers().contains_key(REPLAYED) => Verb::Read,
+        _ => return None,
     };
-    let details = vec![
-        ("method".to_owned(), Detail::Text(method.to_string())),
-        ("route".to_owned(), Detail::Text(route.to_owned())),
-        ("status".to_owned(), Detail::Number(status.into())),
-    ];
-    let author = author.unwrap_or(Author::UNKNOWN);
-    let resource: Resource = resource;
-    app.note(&author, resource, verb, facts, details);
+    Some((surface.resource(route)?, verb))
 }
 
 fn dress(headers: &mut HeaderMap, request_id: &str, quota: Option<Quota>) {
@@ -187,8 +184,8 @@ fn tell(
     took: std::time::Duration,
 ) {
     match fault {
-        Some(Fault::App(Error::Store(error))) => {
-            tracing::error!(error = error as &dyn std::error::Error, "the store failed");
+        Some(Fault::App(error @ (Error::Unavailable(_) | Error::Internal(_)))) => {
+            tracing::error!(error = error as &dyn std::error::Error, "the request failed");
         }
         Some(Fault::Panic) => tracing::error!("a handler panicked"),
         Some(Fault::Timeout) => tracing::warn!("the request took too long and was given up"),

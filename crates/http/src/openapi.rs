@@ -5,7 +5,9 @@ use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, HttpMethod, OpenApi, Ref, RefOr, Required, Response, ResponseBuilder};
+use utoipa::openapi::{
+    ContentBuilder, HttpMethod, OpenApi, Ref, RefOr, Required, Response, ResponseBuilder, Schema,
+};
 
 /// What differs between the surfaces' documents.
 pub(crate) struct Manners {
@@ -49,6 +51,7 @@ fn complete(operation: &mut Operation, path: &str, method: &HttpMethod, manners:
     let is_post = matches!(method, HttpMethod::Post);
     let is_write = !matches!(method, HttpMethod::Get);
     let has_body = operation.request_body.is_some();
+    never_null(operation);
     let parameters = operation.parameters.get_or_insert_default();
     if is_post && manners.is_admin {
         parameters.push(idempotency_key().into());
@@ -56,11 +59,28 @@ fn complete(operation: &mut Operation, path: &str, method: &HttpMethod, manners:
     let has_condition = parameters
         .iter()
         .any(|parameter| matches!(parameter, RefOr::T(parameter) if parameter.name == "If-Match"));
+    let [malformed, no_key, no_right] = match manners.is_admin {
+        true => [
+            "The request is malformed, or the bootstrap key was used for a partner's business",
+            "No key was presented",
+            "The key is not valid, or lacks the permission",
+        ],
+        false => [
+            "The request is malformed",
+            "No key was presented, or one that opens nothing here",
+            "The key lacks the permission",
+        ],
+    };
+    let names_things = path.contains('{')
+        || parameters.iter().any(|parameter| {
+            matches!(parameter, RefOr::T(parameter) if parameter.name == "user_account_id")
+        })
+        || operation.operation_id.as_deref() == Some("create_credential");
     let refusals = [
-        (true, "400", "The request is malformed, or the bootstrap key was used for a partner's business"),
-        (true, "401", "No key was presented"),
-        (true, "403", "The key is not valid, or lacks the permission"),
-        (path.contains('{') || has_body, "404", "There is no such thing among the caller's"),
+        (true, "400", malformed),
+        (true, "401", no_key),
+        (true, "403", no_right),
+        (names_things && manners.is_admin, "404", "There is no such thing among the caller's"),
         (is_write && manners.is_admin, "409", "The request conflicts with the present state"),
         (has_condition, "412", "`If-Match` does not hold"),
         (has_body, "413", "The body is larger than 64 KiB"),
@@ -74,6 +94,19 @@ fn complete(operation: &mut Operation, path: &str, method: &HttpMethod, manners:
         if applies {
             let refusal = || RefOr::T(refusal(description, status, manners));
             operation.responses.responses.entry(status.to_owned()).or_insert_with(refusal);
+        }
+    }
+}
+
+/// A body that may be left out is still no `null`.
+fn never_null(operation: &mut Operation) {
+    let Some(RefOr::T(body)) = &mut operation.request_body else { return };
+    for content in body.content.values_mut() {
+        if let RefOr::T(content) = content
+            && let Some(RefOr::T(Schema::OneOf(choices))) = &content.schema
+            && let Some(given) = choices.items.iter().find(|choice| matches!(choice, RefOr::Ref(_)))
+        {
+            content.schema = Some(given.clone());
         }
     }
 }

@@ -35,7 +35,7 @@ pub(crate) fn router(documents: Vec<Published>, metrics: Arc<Metrics>) -> Router
 
 /// Ready is: the database answers.
 async fn ready(State(app): State<App>) -> Response {
-    match app.store().ping().await {
+    match app.ready().await {
         Ok(()) => Json(json!({"status": "ready"})).into_response(),
         Err(error) => {
             tracing::warn!(error = &error as &dyn std::error::Error, "not ready");

@@ -158,8 +158,13 @@ macro_rules! typed {
 
 impl Strict {
     fn integer(self) -> Result<i64, WireError> {
+        // A whole number beyond 64 bits is an integer out of every range, not another type.
+        let beyond = |number: f64| {
+            let end = if number < 0.0 { i64::MIN } else { i64::MAX };
+            (number.fract() == 0.0 && number.abs() >= 9e18).then_some(end)
+        };
         let number = match &self.0 {
-            Value::Number(number) => number.as_i64(),
+            Value::Number(number) => number.as_i64().or_else(|| number.as_f64().and_then(beyond)),
             _ => None,
         };
         number.ok_or(WireError::Reason(Reason::Type(Expected::Integer)))
@@ -234,7 +239,12 @@ impl<'de> SeqAccess<'de> for Items {
     type Error = WireError;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, WireError> {
-        self.0.next().map(|item| seed.deserialize(Strict(item))).transpose()
+        // The lists of wire structs are of strings.
+        let item = self.0.next().map(|item| seed.deserialize(Strict(item)));
+        item.transpose().map_err(|error| match error {
+            WireError::Reason(Reason::Type(_)) => WireError::Reason(Reason::Items),
+            error => error,
+        })
     }
 }
 

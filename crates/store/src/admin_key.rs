@@ -10,7 +10,7 @@ use claviger_domain::revision::Revision;
 use claviger_domain::secret::{Digest, KeyPrefix, SealedSecret};
 use claviger_domain::text::Name;
 use sea_orm::entity::prelude::*;
-use sea_orm::{Condition, IntoActiveModel, QueryOrder, QuerySelect};
+use sea_orm::{ActiveValue, Condition, IntoActiveModel, QueryOrder, QuerySelect};
 
 use crate::StoreError;
 use crate::owned::owned;
@@ -171,15 +171,16 @@ impl<C: ConnectionTrait> AdminKeys<'_, C> {
         Ok(Slice { items, total, window })
     }
 
-    /// Writes the state of a key that is in the revision before; its secret never changes.
+    /// Writes the state of a key that is in the revision before. Its secret never changes, and when it
+    /// was used last is not part of that state.
     pub async fn save(&self, key: &AdminKey) -> Result<(), StoreError> {
+        let nothing = SealedSecret { digest: Digest::from_bytes([0; 32]), pepper: 0 };
+        let mut row = model(key, &nothing).into_active_model().reset_all();
+        row.digest = ActiveValue::NotSet;
+        row.pepper = ActiveValue::NotSet;
+        row.last_used_at = ActiveValue::NotSet;
         let done = Entity::update_many()
-            .col_expr(Column::Name, Expr::value(key.name.as_ref().map(ToString::to_string)))
-            .col_expr(Column::Permissions, Expr::value(key.permissions.words().join(" ")))
-            .col_expr(Column::UpdatedAt, Expr::value(key.updated_at.map(stamp)))
-            .col_expr(Column::ExpiresAt, Expr::value(key.expires_at.map(stamp)))
-            .col_expr(Column::RevokedAt, Expr::value(key.revoked_at.map(stamp)))
-            .col_expr(Column::Revision, Expr::value(signed(key.revision.number())))
+            .set(row)
             .filter(Column::Id.eq(key.id.uuid()))
             .filter(Column::Revision.eq(signed(key.revision.number()) - 1))
             .exec(self.0)

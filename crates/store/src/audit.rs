@@ -174,7 +174,11 @@ impl<C: ConnectionTrait> AuditLog<'_, C> {
         // SQLite takes 32,766 parameters in one statement; a row has fifteen.
         for chunk in entries.chunks(500) {
             let rows = chunk.iter().map(|entry| Model::from(*entry).into_active_model());
-            Entity::insert_many(rows).exec_without_returning(self.0).await?;
+            // A batch whose commit was not acknowledged comes again: what is there already stays.
+            Entity::insert_many(rows)
+                .on_conflict_do_nothing_on([Column::Id])
+                .exec_without_returning(self.0)
+                .await?;
         }
         Ok(())
     }

@@ -19,6 +19,7 @@ mod row {
         pub credential_id: Uuid,
         #[sea_orm(primary_key, auto_increment = false)]
         pub name: String,
+        pub window_seconds: i64,
         pub cell: i64,
         pub current: i64,
         pub previous: i64,
@@ -40,6 +41,8 @@ impl<C: ConnectionTrait> Counters<'_, C> {
     pub async fn of(&self, credential: CredentialId, limits: &Limits) -> Result<Vec<Counter>, StoreError> {
         let rows = Entity::find().filter(Column::CredentialId.eq(credential.uuid())).all(self.0).await?;
         let counter = |row: &Model| Counter {
+            // What does not fit is no limit's length: the counter is empty then.
+            window_seconds: u32::try_from(row.window_seconds).unwrap_or(0),
             cell: row.cell,
             current: unsigned(row.current),
             previous: unsigned(row.previous),
@@ -63,6 +66,7 @@ impl<C: ConnectionTrait> Counters<'_, C> {
             .map(|(limit, counter)| Model {
                 credential_id: credential.uuid(),
                 name: limit.name.clone(),
+                window_seconds: i64::from(counter.window_seconds),
                 cell: counter.cell,
                 current: signed(counter.current),
                 previous: signed(counter.previous),
@@ -73,7 +77,7 @@ impl<C: ConnectionTrait> Counters<'_, C> {
             return Ok(());
         }
         let mut replace = OnConflict::columns([Column::CredentialId, Column::Name]);
-        replace.update_columns([Column::Cell, Column::Current, Column::Previous]);
+        replace.update_columns([Column::WindowSeconds, Column::Cell, Column::Current, Column::Previous]);
         Entity::insert_many(rows).on_conflict(replace).exec_without_returning(self.0).await?;
         Ok(())
     }

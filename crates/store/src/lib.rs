@@ -1,7 +1,9 @@
 //! What Claviger remembers. The only crate that names SeaORM; SQLite and PostgreSQL differ in this
 //! file and in the migrations, never in a query.
 //!
-//! Every query takes an [`Owner`](claviger_domain::actor::Owner); the few that do not end in `_unscoped`.
+//! Whatever finds or lists takes an [`Owner`](claviger_domain::actor::Owner), or ends in `_unscoped`.
+//! What writes, and what hangs on one thing (its secrets, its counters, its usage), is given the thing
+//! or its id after it was found with its owner.
 
 #![expect(unreachable_pub, reason = "SeaORM's derive wants its row types public in their private modules")]
 

@@ -4,7 +4,7 @@ use claviger_domain::Timestamp;
 use claviger_domain::ids::{CredentialId, SecretId};
 use claviger_domain::secret::{Digest, SecretVersion};
 use sea_orm::entity::prelude::*;
-use sea_orm::{Condition, IntoActiveModel, QueryOrder};
+use sea_orm::{Condition, IntoActiveModel, QueryOrder, QuerySelect};
 
 use crate::StoreError;
 use crate::value::{Row, blob, stamp};
@@ -76,6 +76,19 @@ impl<C: ConnectionTrait> Secrets<'_, C> {
     ) -> Result<Option<(CredentialId, SecretVersion)>, StoreError> {
         let row = Entity::find().filter(Column::Digest.is_in(digests.iter().map(blob))).one(self.0).await?;
         row.map(|row| Ok((CredentialId::from_uuid(row.credential_id), row.try_into()?))).transpose()
+    }
+
+    /// The highest version number of a credential; 0 when it has no secret.
+    pub async fn newest_number_of(&self, credential: CredentialId) -> Result<u32, StoreError> {
+        let newest: Option<i64> = Entity::find()
+            .select_only()
+            .column(Column::Number)
+            .filter(Column::CredentialId.eq(credential.uuid()))
+            .order_by_desc(Column::Number)
+            .into_tuple()
+            .one(self.0)
+            .await?;
+        Ok(newest.map_or(0, |number| u32::try_from(number).unwrap_or(u32::MAX)))
     }
 
     /// Every version of a credential, newest first.

@@ -9,9 +9,7 @@ use claviger_domain::period::{Period, Span};
 use claviger_domain::usage::Tally;
 use sea_orm::IntoActiveModel;
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{
-    Alias, ExprTrait, OnConflict, Order, Query, SelectStatement, SimpleExpr,
-};
+use sea_orm::sea_query::{Alias, ExprTrait, OnConflict, Order, Query, SelectStatement, SimpleExpr};
 use sea_orm::{Condition, QueryResult};
 
 use crate::owned::owned;

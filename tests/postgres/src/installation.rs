@@ -1,5 +1,6 @@
 //! Finds PostgreSQL's programs, and the account to run them as: they refuse to be run by root.
 
+use std::ffi::OsStr;
 use std::io;
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
@@ -22,26 +23,8 @@ struct Account {
 impl Installation {
     /// The newest version in Debian's place for them, or whatever is on the `PATH`.
     pub(crate) fn find() -> io::Result<Self> {
-        let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-        let mut found: Vec<(u32, PathBuf)> = versions
-            .filter_map(|version| {
-                let number = version.file_name().to_str()?.parse().ok()?;
-                Some((number, version.path().join("bin")))
-            })
-            .filter(|(_, programs)| has_programs(programs))
-            .collect();
-        found.sort();
         let path = std::env::var_os("PATH").unwrap_or_default();
-        let programs = found
-            .pop()
-            .map(|(_, programs)| programs)
-            .or_else(|| std::env::split_paths(&path).find(|programs| has_programs(programs)))
-            .ok_or_else(|| {
-                io::Error::other(
-                    "PostgreSQL is not installed; run `apt-get install postgresql`, \
-                     or set TEST_DATABASE_URL to the URL of a server whose role may create databases",
-                )
-            })?;
+        let programs = programs(Path::new("/usr/lib/postgresql"), &path)?;
         let account = if rustix::process::geteuid().is_root() { Some(Account::find()?) } else { None };
         Ok(Self { programs, account })
     }
@@ -66,6 +49,30 @@ impl Installation {
     }
 }
 
+fn programs(versions: &Path, path: &OsStr) -> io::Result<PathBuf> {
+    let mut found: Vec<(u32, PathBuf)> = std::fs::read_dir(versions)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|version| {
+            let number = version.file_name().to_str()?.parse().ok()?;
+            Some((number, version.path().join("bin")))
+        })
+        .filter(|(_, programs)| has_programs(programs))
+        .collect();
+    found.sort();
+    found
+        .pop()
+        .map(|(_, programs)| programs)
+        .or_else(|| std::env::split_paths(path).find(|programs| has_programs(programs)))
+        .ok_or_else(|| {
+            io::Error::other(
+                "PostgreSQL is not installed; run `apt-get install postgresql`, \
+                 or set TEST_DATABASE_URL to the URL of a server whose role may create databases",
+            )
+        })
+}
+
 fn has_programs(directory: &Path) -> bool {
     ["initdb", "postgres"].iter().all(|program| directory.join(program).is_file())
 }
@@ -87,5 +94,27 @@ impl Account {
         }
         let mut numbers = fields.skip(1).map(str::parse);
         Some(Self { user: numbers.next()?.ok()?, group: numbers.next()?.ok()? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_version_is_taken_before_the_path() {
+        let place = std::env::temp_dir().join(format!("claviger-installation-{}", std::process::id()));
+        for folder in ["9/bin", "15/bin", "16/bin", "elsewhere"] {
+            std::fs::create_dir_all(place.join(folder)).unwrap();
+        }
+        for file in ["9/bin/initdb", "9/bin/postgres", "15/bin/initdb", "15/bin/postgres", "16/bin/initdb"] {
+            std::fs::write(place.join(file), "").unwrap();
+        }
+        assert_eq!(programs(&place, OsStr::new("")).unwrap(), place.join("15/bin"));
+        let path = place.join("9/bin");
+        assert_eq!(programs(&place.join("elsewhere"), path.as_os_str()).unwrap(), path);
+        let missing = programs(&place.join("elsewhere"), place.as_os_str()).unwrap_err();
+        assert!(missing.to_string().contains("apt-get install postgresql"), "{missing}");
+        std::fs::remove_dir_all(place).unwrap();
     }
 }

@@ -42,8 +42,32 @@ fn a_clock_set_back_frees_nothing() {
     let limit = per_minute(2);
     let mut counter = Counter::default();
     assert!(take(&limit, &mut counter, 2, 120_000));
-    assert!(!take(&limit, &mut counter, 1, 0));
+    assert!(!take(&limit, &mut counter, 1, 60_000));
     assert!(!take(&limit, &mut counter, 1, 130_000));
+}
+
+#[test]
+fn a_clock_that_was_far_ahead_does_not_lock_anybody_out() {
+    let limit = per_minute(2);
+    let mut counter = Counter::default();
+    assert!(take(&limit, &mut counter, 2, 86_400_000_000));
+    assert!(take(&limit, &mut counter, 2, 0));
+}
+
+#[test]
+fn a_limit_of_another_length_starts_afresh() {
+    let mut counter = Counter::default();
+    let (minute, hour) = (per_minute(2), Limit { window_seconds: 3600, ..per_minute(2) });
+    assert!(take(&minute, &mut counter, 2, 7_200_000));
+    assert!(take(&hour, &mut counter, 2, 7_200_000));
+    assert!(!take(&hour, &mut counter, 1, 7_200_000));
+}
+
+#[test]
+fn the_largest_figures_do_not_overflow() {
+    let limit = Limit { name: "all".into(), limit: u32::MAX, window_seconds: u32::MAX };
+    let counter = limit.spend(Counter::default(), u64::MAX, at(0));
+    assert!(limit.look(counter, u64::MAX, at(i64::from(u32::MAX) * 1500)).exceeded);
 }
 
 #[test]

@@ -127,8 +127,7 @@ fn of_use_case(error: &Error) -> (StatusCode, &'static str, String) {
         | Error::UserSuspended
         | Error::OrganizationSuspended
         | Error::Overtaken
-        | Error::RepeatUnderWay
-        | Error::RepeatSealed => {
+        | Error::RepeatUnderWay => {
             text(StatusCode::CONFLICT, "conflict", "The request conflicts with the present state")
         }
         Error::ExpiryInThePast | Error::InvertedPeriod => {
@@ -142,10 +141,10 @@ fn of_use_case(error: &Error) -> (StatusCode, &'static str, String) {
             "idempotency_key_reused",
             "The idempotency key was used for another request",
         ),
-        Error::Store(claviger_app::StoreError::Unavailable(_)) => {
+        Error::Unavailable(_) => {
             text(StatusCode::SERVICE_UNAVAILABLE, "service_unavailable", "The database is not available")
         }
-        Error::Store(_) => internal(),
+        Error::Internal(_) => internal(),
     }
 }
 
@@ -166,6 +165,8 @@ fn of_field(Invalid { field, reason }: &Invalid) -> String {
         Reason::Instant => format!("{field} must be an ISO 8601 timestamp"),
         Reason::Network => format!("{field} must be 0, 1 or 2"),
         Reason::TargetId => format!("{field} must be an id"),
+        Reason::TooMany { max } => format!("{field} must have {max} items or less"),
+        Reason::Items => format!("{field} must be an array of strings"),
         Reason::Empty => format!("{field} must not be empty"),
         Reason::Scopes => format!("{field} must be scopes joined by AND and OR, or a list of scopes"),
         Reason::Address => format!("{field} must be an IP address"),

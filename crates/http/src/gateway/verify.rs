@@ -8,10 +8,12 @@ use claviger_app::App;
 use claviger_app::verify::{self, About, Decision};
 use claviger_domain::credential::{Environment, Network};
 use claviger_domain::scope::ScopeExpression;
+use claviger_domain::text::InvalidText;
 use claviger_domain::verification::{Code, Demand};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema, Type};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -31,8 +33,7 @@ pub(super) fn router() -> OpenApiRouter<App> {
 struct VerifyRequest {
     /// The key as the caller presented it.
     key: String,
-    /// Scopes joined by `AND` and `OR` with parentheses, or a list of scopes that must all be held.
-    #[schema(value_type = Option<Object>, example = "workflows:read AND (transactions:read OR transactions:write)")]
+    #[schema(schema_with = scopes_schema)]
     scopes: Option<Value>,
     /// Units to spend, default 1; 0 asks without spending.
     #[schema(minimum = 0, maximum = 4_294_967_295_i64)]
@@ -43,14 +44,48 @@ struct VerifyRequest {
     network_id: Option<i64>,
     /// `live` or `test`.
     environment: Option<String>,
+    /// What the call is about; told to nobody yet.
+    #[schema(max_length = 1024)]
+    resource: Option<String>,
+    /// The call's own method; told to nobody yet.
+    #[schema(max_length = 32)]
+    method: Option<String>,
+    /// At most 20 words of at most 64 characters; told to nobody yet.
+    #[schema(max_items = 20)]
+    tags: Option<Vec<String>>,
+}
+
+/// A string or a list of strings: no one type says that.
+fn scopes_schema() -> Schema {
+    let text = || ObjectBuilder::new().schema_type(Type::String);
+    OneOfBuilder::new()
+        .item(text())
+        .item(ArrayBuilder::new().items(text()).max_items(Some(100)))
+        .item(ObjectBuilder::new().schema_type(Type::Null))
+        .description(Some(
+            "Scopes joined by `AND` and `OR` with parentheses, or a list of which all must be held.",
+        ))
+        .examples(["workflows:read AND (transactions:read OR transactions:write)"])
+        .into()
 }
 
 impl TryFrom<VerifyRequest> for verify::Request {
     type Error = Fault;
 
     fn try_from(request: VerifyRequest) -> Result<Self, Fault> {
-        let VerifyRequest { key, scopes, cost, ip, network_id, environment } = request;
+        let VerifyRequest { key, scopes, cost, ip, network_id, environment, resource, method, tags } = request;
         let bad = |field, reason| Fault::invalid(field, reason);
+        let bounded = |field, text: Option<&String>, max: usize| match text {
+            Some(text) if text.chars().count() > max => Err(bad(field, Reason::Text(InvalidText::TooLong { max }))),
+            _ => Ok(()),
+        };
+        bounded("resource", resource.as_ref(), 1024)?;
+        bounded("method", method.as_ref(), 32)?;
+        let tags = tags.unwrap_or_default();
+        if tags.len() > 20 {
+            return Err(bad("tags", Reason::TooMany { max: 20 }));
+        }
+        tags.iter().try_for_each(|tag| bounded("tags", Some(tag), 64))?;
         let cost = cost.unwrap_or(1);
         let network =
             network_id.map(|number| Network::of_number(number).ok_or(bad("network_id", Reason::Network)));
@@ -209,9 +244,8 @@ impl Verification {
 
 impl From<(claviger_domain::limit::Limit, claviger_domain::limit::Standing)> for LimitFacts {
     fn from((limit, standing): (claviger_domain::limit::Limit, claviger_domain::limit::Standing)) -> Self {
-        // Rounded up: at the printed second the limit is free.
         let reset_at =
-            DateTime::from_timestamp(standing.reset_at_ms.div_euclid(1000) + 1, 0).unwrap_or_default();
+            DateTime::from_timestamp(standing.reset_at_seconds(), 0).unwrap_or_default();
         Self {
             name: limit.name,
             limit: limit.limit,

@@ -42,8 +42,8 @@ struct AdminKeyView {
     entity_name: Option<String>,
     #[schema(format = Uuid)]
     organization_id: Option<String>,
-    /// Of `manage_credentials`, `manage_users`, `view_audit_logs`, `view_usage`; the bootstrap key also has
-    /// `manage_admin_keys`.
+    /// Of `manage_credentials`, `manage_users`, `view_audit_logs`, `view_usage`. The bootstrap key has the last two,
+    /// `manage_admin_keys` and `verify_keys`.
     permissions: Vec<&'static str>,
     api_key_prefix: String,
     #[schema(format = DateTime)]
@@ -314,5 +314,8 @@ async fn revoke_admin_key(
 )]
 async fn get_me(May(call, _): May<Anybody>, query: Query) -> Result<Reply, Fault> {
     query.end()?;
-    Ok(Reply::one(AdminKeyView::from(admin_keys::me(&call).await?)))
+    Ok(match admin_keys::me(&call).await? {
+        admin_keys::Me::AdminKey(seen) => tagged(*seen, Reply::one),
+        me @ admin_keys::Me::Bootstrap { .. } => Reply::one(AdminKeyView::from(me)),
+    })
 }

@@ -76,13 +76,8 @@ fn of_use_case(error: &Error) -> (StatusCode, String) {
         Error::RepeatUnderWay => {
             text(StatusCode::CONFLICT, "A request with this Idempotency-Key is still being processed")
         }
-        Error::RepeatSealed => {
-            text(StatusCode::CONFLICT, "The answer to this Idempotency-Key can no longer be opened")
-        }
-        Error::Store(claviger_app::StoreError::Unavailable(_)) => {
-            text(StatusCode::SERVICE_UNAVAILABLE, "Service temporarily unavailable")
-        }
-        Error::Store(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error"),
+        Error::Unavailable(_) => text(StatusCode::SERVICE_UNAVAILABLE, "Service temporarily unavailable"),
+        Error::Internal(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error"),
     }
 }
 
@@ -114,6 +109,9 @@ fn thing(kind: Kind) -> &'static str {
         Kind::Credential => "Credential",
         Kind::Usage => "Usage",
         Kind::AuditLog => "Audit log",
+        Kind::ApiKey => "API key",
+        Kind::Settings => "Settings",
+        Kind::Role => "Role",
     }
 }
 
@@ -167,6 +165,8 @@ fn of_field(Invalid { field, reason }: &Invalid) -> String {
         (_, Reason::Boolean) => format!("{field} must be true or false"),
         (_, Reason::Instant) => format!("{field} must be an ISO 8601 timestamp"),
         (_, Reason::TargetId) => "Invalid target ID format".to_owned(),
+        (_, Reason::TooMany { max }) => format!("{field} must have {max} items or less"),
+        (_, Reason::Items) => format!("{field} must be an array of strings"),
         (_, Reason::Empty) => format!("{field} must not be empty"),
         (_, Reason::Scopes) => format!("{field} must be a scope expression"),
         (_, Reason::Address) => format!("{field} must be an IP address"),

@@ -1,6 +1,6 @@
 //! `/v1/admin/users*`
 
-use claviger_app::{App, Field, users};
+use claviger_app::{App, users};
 use claviger_domain::account::AccountStatus;
 use claviger_domain::ids::UserAccountId;
 use claviger_domain::text::{BillingPlan, Email, ExternalId, Metadata};
@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 use super::wire::{self, One, Page, Patch, Reply, RequiredName};
 use crate::call::{ManageUsers, May};
 use crate::extract::{Body, Id, IfMatch, NoBody, Query, Segment};
-use crate::fault::{Fault, Reason};
+use crate::fault::{Expected, Fault, Reason};
 use crate::instant;
 
 pub(super) fn router() -> OpenApiRouter<App> {
@@ -105,6 +105,11 @@ impl From<users::Seen> for UserStatus {
     }
 }
 
+fn status(seen: users::Seen, message: &'static str) -> Reply {
+    let revision = seen.account.revision;
+    Reply::done(UserStatus::from(seen), message).tagged(revision)
+}
+
 /// A user account to be made.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -157,7 +162,7 @@ struct UserPatch {
     #[serde(default)]
     #[schema(value_type = Option<String>, max_length = 254)]
     email: Patch<String>,
-    /// Replaces the stored object; `null` empties it.
+    /// Replaces the stored object.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     metadata: Patch<Map<String, Value>>,
@@ -175,11 +180,8 @@ impl TryFrom<UserPatch> for users::Update {
         if absent && metadata.is_absent() {
             return Err(Fault::NothingToChange(claviger_app::Kind::UserAccount));
         }
-        let metadata = match metadata.nullable() {
-            Field::Set(None) => Field::Set(Metadata::empty()),
-            Field::Set(Some(given)) => Field::Set(wire::metadata(given)?),
-            Field::Keep => Field::Keep,
-        };
+        let null = || Fault::invalid("metadata", Reason::Type(Expected::Object));
+        let metadata = metadata.required(null)?.try_map(wire::metadata)?;
         Ok(Self {
             name: wire::patched_name(name)?,
             external_id: external_id
@@ -309,7 +311,7 @@ async fn suspend_user(
     body: NoBody,
 ) -> Result<Reply, Fault> {
     let (call, _) = body.of(call);
-    let word = |seen| Reply::done(UserStatus::from(seen), "User account suspended successfully");
+    let word = |seen| status(seen, "User account suspended successfully");
     Ok(users::suspend(&call, id, word).await?)
 }
 
@@ -328,6 +330,6 @@ async fn reactivate_user(
     body: NoBody,
 ) -> Result<Reply, Fault> {
     let (call, _) = body.of(call);
-    let word = |seen| Reply::done(UserStatus::from(seen), "User account reactivated successfully");
+    let word = |seen| status(seen, "User account reactivated successfully");
     Ok(users::reactivate(&call, id, word).await?)
 }

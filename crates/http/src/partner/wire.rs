@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 
 use crate::extract::etag;
 use crate::fault::{Fault, Reason};
+use crate::frame::REPLAYED;
 use crate::strict;
 
 /// A single thing.
@@ -71,6 +72,8 @@ pub(crate) struct Reply {
     revision: Option<Revision>,
     /// Whether a key is in it.
     secret: bool,
+    /// Whether it was given before.
+    replayed: bool,
     body: Bytes,
 }
 
@@ -78,7 +81,7 @@ impl Reply {
     fn of(status: StatusCode, body: &impl Serialize) -> Self {
         // Views are structs of plain values with string names: JSON takes them all.
         let body = serde_json::to_vec(body).unwrap_or_default().into();
-        Self { status, revision: None, secret: false, body }
+        Self { status, revision: None, secret: false, replayed: false, body }
     }
 
     pub(crate) fn one(data: impl Serialize) -> Self {
@@ -139,6 +142,9 @@ impl IntoResponse for Reply {
         if self.secret {
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         }
+        if self.replayed {
+            headers.insert(REPLAYED, HeaderValue::from_static("true"));
+        }
         response
     }
 }
@@ -162,6 +168,7 @@ impl Answer for Reply {
             status: StatusCode::from_u16(u16::from_be_bytes(*status)).ok()?,
             revision: (revision > 0).then(|| Revision::from_stored(revision)),
             secret: *secret == 1,
+            replayed: true,
             body: Bytes::copy_from_slice(body),
         })
     }
@@ -213,7 +220,7 @@ pub(crate) struct RequiredName(pub(crate) String);
 
 impl<'de> Deserialize<'de> for RequiredName {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(Self).map_err(|_| serde::de::Error::missing_field("name"))
+        Ok(Self(String::deserialize(deserializer).unwrap_or_default()))
     }
 }
 

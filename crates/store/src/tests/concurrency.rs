@@ -1,6 +1,9 @@
 //! Many at once: nobody is told that the database is busy, and nothing is lost.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use claviger_domain::account::UserAccount;
 use claviger_domain::admin_key::AdminKey;
@@ -10,7 +13,7 @@ use tokio::task::JoinSet;
 
 use super::databases::File;
 use super::fixtures::{
-    account, account_id, at, credential, credential_id, entry, owner, partner, window, write,
+    Dice, account, account_id, at, credential, credential_id, entry, owner, partner, window, write,
 };
 use crate::{AuditFilter, Constraint, CredentialFilter, Store, StoreError, Tables};
 
@@ -20,11 +23,13 @@ on_each_database!(
     spending_is_not_lost,
     status_changes_do_not_block_each_other,
     batches_of_several_authors_do_not_block_each_other,
+    abandoned_at_any_moment_a_write_is_whole_or_absent,
 );
 
-/// A credential and its audit entry, as a use case writes them.
+/// A credential and its audit entry, as a use case writes them: after a look at what is there.
 async fn create(store: &Store, key: &AdminKey, n: u64) -> Result<(), StoreError> {
     write(store, async |tx| {
+        assert!(tx.organizations().find_unscoped(key.organization).await?.is_some());
         tx.credentials().insert(&credential(n, key)).await?;
         tx.audit_log().insert(&entry(n, "credential.created", key)).await
     })
@@ -158,6 +163,39 @@ async fn batches_of_several_authors_do_not_block_each_other(store: Store) {
     all(tasks).await;
     let list = store.audit_log().list(owner(&keys[0]), AuditFilter::default(), window(1, 0)).await.unwrap();
     assert_eq!(list.total, 8);
+}
+
+/// As when clients hang up, or requests take too long.
+async fn abandoned_at_any_moment_a_write_is_whole_or_absent(store: Store) {
+    let key = partner(&store, 1).await;
+    let mut dice = Dice(3);
+    let (mut answered, mut abandoned) = (0, 0);
+    for n in 1..=300 {
+        let mut work = pin!(create(&store, &key, n));
+        // It takes about four steps where nothing has to be waited for, and more where something has.
+        let mut steps = dice.below(8);
+        let answer = poll_fn(|context| match steps.checked_sub(1) {
+            None => Poll::Ready(None),
+            Some(left) => {
+                steps = left;
+                work.as_mut().poll(context).map(Some)
+            }
+        });
+        match answer.await {
+            Some(answer) => {
+                answer.unwrap();
+                answered += 1;
+            }
+            None => abandoned += 1,
+        }
+    }
+    create(&store, &key, 301).await.unwrap();
+    assert!(abandoned > 20 && answered > 20, "{answered} answered, {abandoned} abandoned");
+    let list =
+        store.credentials().list(owner(&key), CredentialFilter::default(), window(1, 0)).await.unwrap();
+    let log = store.audit_log().list(owner(&key), AuditFilter::default(), window(1, 0)).await.unwrap();
+    assert_eq!(list.total, log.total, "each credential with its entry, and no entry without its credential");
+    assert!((answered + 1..=301).contains(&list.total), "{} of {answered}", list.total);
 }
 
 /// As when a command is run beside the server.

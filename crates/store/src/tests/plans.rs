@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use claviger_domain::account::AccountStatus;
 use claviger_domain::actor::Owner;
-use claviger_domain::ids::{AdminKeyId, CredentialId, OrganizationId};
+use claviger_domain::ids::{AdminKeyId, CredentialId, OrganizationId, UserAccountId};
 use claviger_domain::period::Period;
 use claviger_domain::text::ExternalId;
 use sea_orm::{
@@ -14,7 +14,7 @@ use sea_orm::{
 
 use super::databases::memory;
 use super::fixtures::{at, sealed, uuid, window};
-use crate::{AuditFilter, CredentialFilter, Store, StoreError, Tables};
+use crate::{AuditFilter, CredentialFilter, Store, StoreError, Tables, UsageOf};
 
 /// A connection that remembers what is asked of it.
 struct Overheard {
@@ -226,18 +226,38 @@ async fn the_audit_log_is_listed_by_index() {
     }
 }
 
+/// Whoever asks, only the buckets of the asked credentials and times are read: not all that those
+/// credentials ever used, nor what everybody used in those times.
 #[tokio::test]
-async fn a_credentials_usage_is_read_by_its_buckets() {
-    // Ten days and some hours: one range of days between two of finer buckets.
-    let period = Period::new(at(7_200), at(10 * 86_400 + 7_199)).unwrap();
-    let step = "SEARCH usage USING INDEX sqlite_autoindex_usage_1 \
-                (credential_id=? AND span_seconds=? AND starts_at>? AND starts_at<?)";
-    expect(
-        async |tables| tables.usage().of_credential(credential(), period).await,
-        &["MULTI-INDEX OR", "INDEX 1", step, "INDEX 2", step, "INDEX 3", step],
-        None,
-    )
-    .await;
+async fn usage_is_read_by_credential_and_time() {
+    // Days in the middle, and hours and minutes at the edges.
+    let period = Period::new(at(7_260), at(10 * 86_400 + 7_319)).unwrap();
+    assert_eq!(period.cells().len(), 5);
+    let user = UserAccountId::from_uuid(uuid(3, 1));
+    let store = memory().await;
+    let page = window(20, 0);
+    let by_credential = async |tables: &Overheard, owner, user_account| {
+        tables.usage().by_credential(owner, UsageOf { user_account }, period, page).await
+    };
+    for plan in [
+        plans(&store, &async |tables| tables.usage().of_credential(credential(), period).await).await,
+        plans(&store, &async |tables| tables.usage().daily_of(credential(), period).await).await,
+        plans(&store, &async |tables| tables.usage().of_user(key(), user, period).await).await,
+        plans(&store, &async |tables| tables.usage().by_user(key(), period, page).await).await,
+        plans(&store, &async |tables| by_credential(tables, key(), None).await).await,
+        plans(&store, &async |tables| by_credential(tables, tenant(), None).await).await,
+        plans(&store, &async |tables| by_credential(tables, key(), Some(user)).await).await,
+    ] {
+        let reads: Vec<_> = plan.iter().filter(|step| step.contains(" usage")).collect();
+        assert_eq!(reads.len() % 5, 0, "{plan:#?}");
+        for read in reads {
+            assert_eq!(
+                read,
+                "SEARCH usage USING INDEX sqlite_autoindex_usage_1 \
+                 (credential_id=? AND span_seconds=? AND starts_at>? AND starts_at<?)"
+            );
+        }
+    }
 }
 
 #[tokio::test]

@@ -121,19 +121,13 @@ async fn admin_keys(store: Store) {
     assert_eq!(all.items, [full.clone(), bare.clone()]);
 
     // A save carries everything but the secret and the last use.
-    let saved = AdminKey {
-        id: bare.id,
-        prefix: bare.prefix.clone(),
-        created_at: bare.created_at,
-        revision: bare.revision.next(),
-        ..full.clone()
-    };
+    let saved = AdminKey { id: bare.id, revision: bare.revision.next(), ..full.clone() };
     write(&store, async |tx| tx.admin_keys().save(&saved).await).await.unwrap();
     let expected = AdminKey { last_used_at: None, ..saved };
     assert_same(store.admin_keys().find_by_digest_unscoped(&[sealed(2, 1).digest]).await, &expected);
     let emptied = AdminKey { revision: full.revision.next(), ..admin_key(2, organization.id) };
     write(&store, async |tx| tx.admin_keys().save(&emptied).await).await.unwrap();
-    let expected = AdminKey { created_at: full.created_at, last_used_at: full.last_used_at, ..emptied };
+    let expected = AdminKey { last_used_at: full.last_used_at, ..emptied };
     assert_same(store.admin_keys().find(Owner::Installation, full.id).await, &expected);
 
     for (used_at, kept) in [(instant(9), instant(9)), (instant(8), instant(9)), (instant(10), instant(10))] {

@@ -40,6 +40,9 @@ async fn versions_are_found_by_digest(store: Store) {
     assert_eq!(store.secrets().find_unscoped(&[unknown]).await.unwrap(), None);
     assert_eq!(store.secrets().find_unscoped(&[]).await.unwrap(), None);
     assert_eq!(store.secrets().versions_of(credential_id(1)).await.unwrap(), [second, secret(1, 1)]);
+    for (n, newest) in [(1, 2), (2, 1), (9, 0)] {
+        assert_eq!(store.secrets().newest_number_of(credential_id(n)).await.unwrap(), newest);
+    }
     assert_eq!(store.secrets().versions_of(credential_id(9)).await.unwrap(), []);
 }
 

@@ -59,7 +59,8 @@ async fn counters_are_put_and_read_by_name(store: Store) {
         write(&store, async |tx| tx.counters().put(credential_id(n), limits, counters).await).await.unwrap();
     };
     assert_eq!(of(1, &limits).await, [Counter::default(); 3]);
-    let counter = |n: u64| Counter { cell: n.cast_signed(), current: n + 1, previous: n + 2 };
+    let counter =
+        |n: u64| Counter { window_seconds: 60, cell: n.cast_signed(), current: n + 1, previous: n + 2 };
     put(1, &limits, &[counter(10), counter(20), counter(30)]).await;
     assert_eq!(of(1, &limits).await, [counter(10), counter(20), counter(30)]);
     put(1, &limits, &[counter(11), counter(20), counter(31)]).await;

@@ -1,0 +1,40 @@
+# The recipes of a working day. A bare `just` lists them.
+
+[private]
+default:
+    @just --list --unsorted
+
+# Everything that a change must pass: format, lints, tests
+check:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+    cargo test --workspace
+
+# Runs the tests, or those whose names contain NAME
+test name="":
+    cargo test --workspace -- {{ quote(name) }}
+
+# Writes the OpenAPI documents anew from the handlers
+openapi:
+    UPDATE_OPENAPI=1 cargo test -p claviger-tests openapi
+
+# Starts Claviger on an SQLite file in ./claviger-data; the first start prints the bootstrap key
+dev *arguments:
+    cargo run -- {{ arguments }}
+
+# Applies the schema changes that the database lacks, and ends
+migrate:
+    cargo run -- migrate
+
+# Measures: creates per second beside bare SeaORM, lists and reads as rows grow, start-up
+bench:
+    cargo build --release
+    cargo bench -p claviger-tests --bench partner
+
+# Kills the server fifty times in the middle of a stream of creates, and looks at what is left
+kill:
+    CLAVIGER_TEST_KILLS=50 cargo test -p claviger-server --test process kill -- --nocapture
+
+# Licences, advisories, banned and doubled crates (needs `cargo install cargo-deny`)
+deny:
+    cargo deny --workspace --config .cargo/deny.toml check

@@ -1,0 +1,69 @@
+//! A caller that costs next to nothing: it shares the machine with the server it measures, so it
+//! knows just enough HTTP for one connection that is kept.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use crate::Outcome;
+
+#[derive(Debug)]
+pub(crate) struct Client {
+    stream: BufReader<TcpStream>,
+    key: String,
+    body: Vec<u8>,
+}
+
+impl Client {
+    pub(crate) fn connect(address: SocketAddr, key: &str) -> std::io::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+        Ok(Self { stream: BufReader::new(stream), key: key.to_owned(), body: Vec::new() })
+    }
+
+    /// The body of a 200.
+    pub(crate) fn get(&mut self, path: &str) -> Outcome<&[u8]> {
+        self.send("GET", path, "", 200)
+    }
+
+    /// The body of a 201.
+    pub(crate) fn post(&mut self, path: &str, body: &str) -> Outcome<&[u8]> {
+        self.send("POST", path, body, 201)
+    }
+
+    fn send(&mut self, method: &str, path: &str, body: &str, expected: u16) -> Outcome<&[u8]> {
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            self.key,
+            body.len()
+        );
+        self.stream.get_mut().write_all(request.as_bytes())?;
+        let status = self.head()?;
+        self.stream.read_exact(&mut self.body)?;
+        if status == expected {
+            Ok(&self.body)
+        } else {
+            Err(format!("{method} {path}: {status} {}", String::from_utf8_lossy(&self.body)).into())
+        }
+    }
+
+    /// Reads up to the body, and makes room for it.
+    fn head(&mut self) -> Outcome<u16> {
+        let mut line = String::new();
+        self.stream.read_line(&mut line)?;
+        let status = line.split(' ').nth(1).ok_or("the server hung up")?.parse()?;
+        let mut length = None;
+        loop {
+            line.clear();
+            self.stream.read_line(&mut line)?;
+            let Some((name, value)) = line.trim_end().split_once(':') else { break };
+            if name.eq_ignore_ascii_case("content-length") {
+                length = Some(value.trim().parse()?);
+            }
+        }
+        self.body.resize(length.ok_or("an answer without content-length")?, 0);
+        Ok(status)
+    }
+}

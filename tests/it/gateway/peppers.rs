@@ -1,0 +1,78 @@
+//! Peppers rotate: new secrets use the newest, old ones keep verifying.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use claviger_app::{App, Clock, Entropy, Ports, Settings};
+use claviger_domain::secret::Peppers;
+use claviger_http::HttpSettings;
+use serde_json::json;
+
+use super::code;
+use crate::support::World;
+
+/// The instant at which everything here happens.
+#[derive(Debug)]
+struct Still(DateTime<Utc>);
+
+impl Clock for Still {
+    fn now(&self) -> DateTime<Utc> {
+        self.0
+    }
+}
+
+/// Randomness of a restarted process.
+#[derive(Debug)]
+struct Reseeded(std::sync::atomic::AtomicU64);
+
+impl Entropy for Reseeded {
+    fn fill(&self, bytes: &mut [u8]) {
+        for chunk in bytes.chunks_mut(32) {
+            let count = self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            chunk.copy_from_slice(&blake3::hash(&count.to_le_bytes()).as_bytes()[..chunk.len()]);
+        }
+    }
+}
+
+/// The same database under other peppers, as after a restart.
+fn restart(world: &mut World, peppers: Vec<(u32, [u8; 32])>) {
+    let clock = Arc::new(Still(world.app.now()));
+    let seed = peppers.iter().map(|(version, _)| u64::from(*version) << 32).sum::<u64>();
+    let ports = Ports { clock, entropy: Arc::new(Reseeded(seed.into())) };
+    let settings = Settings { peppers: Peppers::new(peppers).unwrap(), admin_limit_per_minute: 0 };
+    world.app = App::new(world.app.store().clone(), ports, settings);
+    world.router = claviger_http::router(world.app.clone(), HttpSettings::default());
+}
+
+#[tokio::test]
+async fn keys_of_an_older_pepper_keep_verifying_while_it_is_there() {
+    let (first, second) = ((1, [7; 32]), (2, [9; 32]));
+    let mut world = World::new().await;
+    let admin = world.partner().await.key.clone().unwrap();
+    let make = async |world: &World, name: &str| {
+        let body = json!({"name": name, "network_id": 0});
+        let issued = world.bearer(&admin).post("/v1/admin/credentials", &body).await.data();
+        issued["api_key"].as_str().unwrap().to_owned()
+    };
+    let old = make(&world, "Old").await;
+
+    restart(&mut world, vec![first, second]);
+    assert_eq!(code(&world, &old, json!({})).await, "VALID", "asked by the old bootstrap key too");
+    let new = make(&world, "New").await;
+    assert_eq!(code(&world, &new, json!({})).await, "VALID");
+
+    // The order they are given in does not matter, nor do further ones.
+    restart(&mut world, vec![(3, [11; 32]), second, first]);
+    for key in [&old, &new] {
+        assert_eq!(code(&world, key, json!({})).await, "VALID");
+    }
+
+    // Which pepper a secret is under: each is unknown without its own.
+    restart(&mut world, vec![first]);
+    assert_eq!(code(&world, &old, json!({})).await, "VALID");
+    assert_eq!(code(&world, &new, json!({})).await, "NOT_FOUND", "the newest pepper signed it");
+    restart(&mut world, vec![(1, [8; 32])]);
+    let answer = world.bootstrap().post("/v1/keys/verify", &json!({"key": old})).await;
+    assert_eq!(answer.status, 401, "a database without its pepper opens nothing");
+    world.bearer(&admin).get("/v1/admin/me").await.refused(403, "Invalid admin API key");
+}

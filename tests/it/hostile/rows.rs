@@ -1,0 +1,67 @@
+//! The database as it lies there, read past the store.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use claviger_store::Tables;
+use sea_orm::{ConnectionTrait, DatabaseBackend, QueryResult, Statement};
+
+use crate::support::World;
+
+async fn query(world: &World, sql: &str) -> Vec<QueryResult> {
+    let statement = Statement::from_string(DatabaseBackend::Sqlite, sql);
+    world.app.store().connection().query_all_raw(statement).await.unwrap()
+}
+
+async fn texts(world: &World, sql: &str) -> Vec<String> {
+    let rows = query(world, sql).await;
+    rows.iter().map(|row| row.try_get_by_index::<Option<String>>(0).unwrap().unwrap_or_default()).collect()
+}
+
+async fn tables(world: &World) -> Vec<String> {
+    texts(world, "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").await
+}
+
+/// How many rows each table has.
+pub(crate) async fn counts(world: &World) -> BTreeMap<String, i64> {
+    let tables = tables(world).await;
+    let parts: Vec<_> = tables.iter().map(|name| format!("SELECT '{name}', count(*) FROM \"{name}\"")).collect();
+    let rows = query(world, &parts.join(" UNION ALL ")).await;
+    rows.iter().map(|row| (row.try_get_by_index(0).unwrap(), row.try_get_by_index(1).unwrap())).collect()
+}
+
+/// How many rows one table has.
+pub(crate) async fn count(world: &World, table: &str) -> i64 {
+    counts(world).await[table]
+}
+
+/// Every row of every table, in SQL's spelling: blobs are hexadecimal.
+pub(crate) async fn everything(world: &World) -> String {
+    let mut dump = String::new();
+    for table in tables(world).await {
+        dump.push_str(&all_of(world, &table).await);
+    }
+    dump
+}
+
+/// Every row of one table, as in [`everything`].
+pub(crate) async fn all_of(world: &World, table: &str) -> String {
+    let columns = texts(world, &format!("SELECT name FROM pragma_table_info('{table}')")).await;
+    let quoted: Vec<_> = columns.iter().map(|name| format!("quote(\"{name}\")")).collect();
+    let rows = texts(world, &format!("SELECT {} FROM \"{table}\"", quoted.join(" || ',' || "))).await;
+    rows.into_iter().map(|row| format!("{table}: {row}\n")).collect()
+}
+
+/// Whether `text` stands in a dump, as it is or inside a blob.
+pub(crate) fn stands_in(text: &str, dump: &str) -> bool {
+    let hex: String = text.bytes().map(|byte| format!("{byte:02X}")).collect();
+    dump.contains(text) || dump.contains(&hex)
+}
+
+/// The bytes of the database's files, journals included.
+pub(crate) async fn files(world: &World) -> Vec<u8> {
+    let file = texts(world, "SELECT file FROM pragma_database_list WHERE name = 'main'").await.remove(0);
+    let folder = PathBuf::from(file).parent().unwrap().to_owned();
+    let files = std::fs::read_dir(folder).unwrap();
+    files.flat_map(|entry| std::fs::read(entry.unwrap().path()).unwrap()).collect()
+}

@@ -1,0 +1,11 @@
+//! How the API behaves whatever it is asked: ids, repetitions, preconditions, limits, headers, and the
+//! words of each surface for what is not there.
+
+mod conditions;
+mod dialects;
+mod headers;
+mod limits;
+mod metrics;
+mod repeat;
+mod repeat_kept;
+mod request_ids;

@@ -1,0 +1,154 @@
+//! What is not there, not that way, too large or of the wrong kind, in the words of each surface.
+
+use axum::body::Body;
+use serde_json::{Value, json};
+
+use crate::support::{Answer, World};
+
+#[track_caller]
+fn problem(answer: &Answer, status: u16, code: &str) {
+    assert_eq!(answer.status, status, "{}", answer.text);
+    assert_eq!(answer.header("content-type"), "application/problem+json");
+    let body: Value = answer.json();
+    assert_eq!((&body["status"], &body["code"]), (&json!(status), &json!(code)));
+    assert_eq!(body["request_id"], answer.header("x-request-id"));
+}
+
+#[tokio::test]
+async fn unknown_paths_are_not_found_in_the_surfaces_words() {
+    let world = World::new().await;
+    for method in ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"] {
+        for caller in [world.nobody(), world.bootstrap(), (*world.partner().await).clone()] {
+            for path in [
+                "/v1/admin",
+                "/v1/admin/",
+                "/v1/admin/nothing",
+                "/v1/admin/users/",
+                "/v1/admin/users/a/b/c",
+                "/v1/admin//users",
+                "/v1/admin/users/../users",
+                "/v1/admin/credentials/01932a3e-5f00-7000-8000-0000000000a2/nothing",
+            ] {
+                let answer = caller.send(caller.request(method, path), Body::empty()).await;
+                answer.refused(404, "Not found");
+            }
+            for path in ["/v1/keys", "/v1/keys/", "/v1/keys/nothing", "/v1/usage/x", "/v1/forward-auth/x"] {
+                let answer = caller.send(caller.request(method, path), Body::empty()).await;
+                problem(&answer, 404, "not_found");
+            }
+            // What belongs to no surface, even if its name begins like one.
+            for path in ["/nothing", "/v1", "/v1/", "/v1/adminx", "/v1/admin-keys", "/v1/keyser", "//v1/admin"] {
+                let answer = caller.send(caller.request(method, path), Body::empty()).await;
+                problem(&answer, 404, "not_found");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn wrong_methods_say_which_are_right() {
+    let world = World::new().await;
+    let caller = world.partner().await;
+    for (method, path, allow) in [
+        ("PUT", "/v1/admin/users", "GET,HEAD,POST"),
+        ("DELETE", "/v1/admin/credentials", "GET,HEAD,POST"),
+        ("POST", "/v1/admin/me", "GET,HEAD"),
+        ("GET", "/v1/admin/users/nonsense/suspend", "POST"),
+        ("OPTIONS", "/v1/admin/users", "GET,HEAD,POST"),
+    ] {
+        let answer = caller.send(caller.request(method, path), Body::empty()).await;
+        answer.refused(405, "Method not allowed");
+        let mut methods: Vec<_> = answer.header("allow").split(',').collect();
+        methods.sort_unstable();
+        assert_eq!(methods.join(","), allow, "{method} {path}");
+    }
+    for (path, allow) in [("/v1/keys/verify", "POST"), ("/health/live", "GET,HEAD"), ("/metrics", "GET,HEAD")] {
+        let answer = caller.send(caller.request("PUT", path), Body::empty()).await;
+        problem(&answer, 405, "method_not_allowed");
+        let mut methods: Vec<_> = answer.header("allow").split(',').collect();
+        methods.sort_unstable();
+        assert_eq!(methods.join(","), allow, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_may_be_so_large_and_no_larger() {
+    let world = World::new().await;
+    let partner = world.partner().await;
+    let padded = |size: usize| {
+        let body = json!({"name": "A"}).to_string();
+        format!("{body}{}", " ".repeat(size - body.len()))
+    };
+    let send = async |body: Body| {
+        let request = partner.request("POST", "/v1/admin/users").header("content-type", "application/json");
+        partner.send(request, body).await
+    };
+    assert_eq!(send(padded(64 * 1024).into()).await.status, 201);
+    send(padded(64 * 1024 + 1).into()).await.refused(413, "Request body too large");
+    // Nor does it matter whether the length is announced: a stream is cut off.
+    let pieces = (0..40).map(|_| Ok::<_, std::io::Error>(vec![b' '; 4096]));
+    let stream = Body::from_stream(Pieces(pieces.collect::<Vec<_>>().into_iter()));
+    send(stream).await.refused(413, "Request body too large");
+    // Operations without a body read none of it.
+    let path = format!("/v1/admin/users/{}/suspend", partner.user("B").await["id"].as_str().unwrap());
+    let answer = partner.send(partner.request("POST", &path), padded(64 * 1024 + 1)).await;
+    answer.refused(413, "Request body too large");
+}
+
+/// A body whose end is not known beforehand.
+struct Pieces(std::vec::IntoIter<Result<Vec<u8>, std::io::Error>>);
+
+impl axum::body::HttpBody for Pieces {
+    type Data = axum::body::Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<axum::http::HeaderMap, Self::Error>>> {
+        unreachable!("{}", self.0.len())
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_is_refused() {
+    let world = World::new().await;
+    let partner = world.partner().await;
+    let request = partner.request("POST", "/v1/admin/users").header("content-type", "application/json");
+    let broken = Body::new(Broken);
+    partner.send(request, broken).await.refused(400, "Request body could not be read");
+}
+
+#[tokio::test]
+async fn a_body_says_that_it_is_json() {
+    let world = World::new().await;
+    let partner = world.partner().await;
+    let send = async |media_type: Option<&[u8]>| {
+        let request = partner.request("POST", "/v1/admin/users");
+        let request = match media_type {
+            Some(media_type) => request.header("content-type", media_type),
+            None => request,
+        };
+        partner.send(request, json!({"name": "A"}).to_string()).await
+    };
+    for fit in ["application/json", "APPLICATION/JSON", "application/json; charset=utf-8", "application/json ;x"] {
+        assert_eq!(send(Some(fit.as_bytes())).await.status, 201, "{fit}");
+    }
+    let unfit: [Option<&[u8]>; 9] = [
+        None,
+        Some(b""),
+        Some(b"json"),
+        Some(b"text/plain"),
+        Some(b"text/json"),
+        Some(b"application/jsonp"),
+        Some(b"application/problem+json"),
+        Some(b"application/x-www-form-urlencoded"),
+        Some(b"\xff"),
+    ];
+    for media_type in unfit {
+        send(media_type).await.refused(415, "Content-Type must be application/json");
+    }
+    let path = "/v1/admin/credentials/01932a3e-5f00-7000-8000-0000000000a2/rotate";
+    let answer = partner.send(partner.request("POST", path), "{}").await;
+    answer.refused(415, "Content-Type must be application/json");
+}

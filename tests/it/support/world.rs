@@ -1,0 +1,132 @@
+//! One application, its router and its clock.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::http::Request;
+use chrono::TimeDelta;
+use claviger_app::bootstrap::{self, Ensured};
+use claviger_app::{App, Ports, Settings};
+use claviger_domain::secret::Peppers;
+use claviger_http::HttpSettings;
+use claviger_store::{Store, StoreOptions};
+use tower::ServiceExt;
+
+use super::answer::Answer;
+use super::callers::{ALL, Caller, Partner};
+use super::outside::{Counting, Hand};
+
+pub(crate) struct World {
+    pub(crate) app: App,
+    pub(crate) router: Router,
+    hand: Arc<Hand>,
+    bootstrap: String,
+    _folder: Option<tempfile::TempDir>,
+}
+
+/// When every world begins.
+pub(crate) const BEGINNING: &str = "2026-01-26T12:00:00Z";
+
+impl World {
+    /// A world on a database in memory, with no limit on calls. It has one connection, so a use case
+    /// that reads beside its own transaction fails here.
+    pub(crate) async fn new() -> Self {
+        Self::limited(0).await
+    }
+
+    /// A world in which a key may make so many calls a minute.
+    pub(crate) async fn limited(admin_limit_per_minute: u32) -> Self {
+        Self::open("sqlite::memory:", None, admin_limit_per_minute, HttpSettings::default()).await
+    }
+
+    /// A world with its own settings of HTTP.
+    pub(crate) async fn with_http(http: HttpSettings) -> Self {
+        Self::open("sqlite::memory:", None, 0, http).await
+    }
+
+    /// A world on a database in a file, as in production: one writer, several readers.
+    pub(crate) async fn on_disk() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("claviger.db").display());
+        Self::open(&url, Some(folder), 0, HttpSettings::default()).await
+    }
+
+    async fn open(
+        url: &str,
+        folder: Option<tempfile::TempDir>,
+        admin_limit_per_minute: u32,
+        http: HttpSettings,
+    ) -> Self {
+        let options = StoreOptions { acquire_timeout: Duration::from_secs(20), ..StoreOptions::default() };
+        let store = Store::connect(url, &options).await.unwrap();
+        store.migrate().await.unwrap();
+        let hand = Arc::new(Hand::at(BEGINNING));
+        let ports = Ports { clock: hand.clone(), entropy: Arc::new(Counting::default()) };
+        let peppers = Peppers::new(vec![(1, [7; 32])]).unwrap();
+        let app = App::new(store, ports, Settings { peppers, admin_limit_per_minute });
+        let Ensured::Created(bootstrap) = bootstrap::ensure(&app, None).await.unwrap() else {
+            panic!("an empty database has no bootstrap key")
+        };
+        let router = claviger_http::router(app.clone(), http);
+        Self { app, router, hand, bootstrap: bootstrap.expose().to_owned(), _folder: folder }
+    }
+
+    pub(crate) fn advance(&self, by: TimeDelta) {
+        self.hand.advance(by);
+    }
+
+    /// Writes reads and refused calls to the audit log now.
+    pub(crate) async fn flush(&self) {
+        self.app.flush().await.unwrap();
+    }
+
+    /// Sends a request as it is, from 192.0.2.1.
+    pub(crate) async fn send(&self, mut request: Request<Body>) -> Answer {
+        let peer: std::net::SocketAddr = "192.0.2.1:40000".parse().unwrap();
+        request.extensions_mut().insert(ConnectInfo(peer));
+        Answer::read(self.router.clone().oneshot(request).await.unwrap()).await
+    }
+
+    /// Somebody without a key.
+    pub(crate) fn nobody(&self) -> Caller<'_> {
+        Caller::new(self, None)
+    }
+
+    /// Whoever presents this text as a key.
+    pub(crate) fn bearer(&self, key: &str) -> Caller<'_> {
+        Caller::new(self, Some(key.to_owned()))
+    }
+
+    /// The operator with the bootstrap key.
+    pub(crate) fn bootstrap(&self) -> Caller<'_> {
+        self.bearer(&self.bootstrap)
+    }
+
+    /// A new admin key of the entity `YourCompany`, with every permission.
+    pub(crate) async fn partner(&self) -> Partner<'_> {
+        self.partner_of("YourCompany", &ALL).await
+    }
+
+    /// A new admin key of another entity, with every permission.
+    pub(crate) async fn stranger(&self) -> Partner<'_> {
+        self.partner_of("Stranger", &ALL).await
+    }
+
+    /// A new admin key of `YourCompany` with every permission but this one.
+    pub(crate) async fn partner_lacking(&self, permission: &str) -> Partner<'_> {
+        let rest: Vec<_> = ALL.into_iter().filter(|known| *known != permission).collect();
+        self.partner_of("YourCompany", &rest).await
+    }
+
+    pub(crate) async fn partner_of(&self, entity: &str, permissions: &[&str]) -> Partner<'_> {
+        let body = serde_json::json!({"entity_name": entity, "permissions": permissions});
+        let data = self.bootstrap().post("/v1/admin/admin-keys", &body).await.data();
+        Partner {
+            caller: self.bearer(data["api_key"].as_str().unwrap()),
+            id: data["admin_key"]["id"].as_str().unwrap().to_owned(),
+        }
+    }
+}
