@@ -1,4 +1,4 @@
-//! Organizations, and the keys and accounts that hang on them.
+//! Organizations, the keys and accounts that hang on them, and what tells whether the peppers are those of the keys.
 
 use sea_orm_migration::prelude::*;
 
@@ -71,7 +71,14 @@ impl MigrationTrait for Migration {
             .foreign_key(&mut references("user_accounts", "organization_id", "organizations"))
             .foreign_key(&mut references("user_accounts", "admin_key_id", "admin_keys"))
             .take();
-        for table in [organizations, bootstrap_keys, admin_keys, user_accounts] {
+        // By these a pepper is known again: never the pepper, only a digest made under it.
+        let pepper_checks = Table::create()
+            .table("pepper_checks")
+            .col(number("version").primary_key())
+            .col(bytes("digest"))
+            .col(number("created_at"))
+            .take();
+        for table in [organizations, bootstrap_keys, admin_keys, user_accounts, pepper_checks] {
             manager.create_table(table).await?;
         }
         for index in [

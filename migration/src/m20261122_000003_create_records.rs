@@ -62,6 +62,8 @@ impl MigrationTrait for Migration {
             index("usage", &["span_seconds", "starts_at"], false),
             index("audit_log", &["admin_key_id", "is_change", "id"], false),
             index("audit_log", &["admin_key_id", "id"], false),
+            index("audit_log", &["admin_key_id", "action", "id"], false),
+            index("audit_log", &["action", "id"], false),
             index("audit_log", &["organization_id", "id"], false),
             index("audit_log", &["target_id", "id"], false),
             index("audit_log", &["is_change", "id"], false),

@@ -5,6 +5,7 @@ mod authority;
 mod architecture;
 mod concurrency;
 mod gateway;
+mod hardening;
 mod hostile;
 mod manners;
 mod openapi;

@@ -122,9 +122,13 @@ fn has_refusals(operation: &Operation) {
     let is_partner = operation.surface == "partner";
     let is_post = operation.method == "POST";
     let has_body = operation.body_schema().is_some();
+    let body = operation.body_schema().map(|schema| operation.resolved(&schema)).unwrap_or_default();
+    let names_things = operation.has_variable()
+        || operation.has_parameter("user_account_id")
+        || body["properties"].get("user_account_id").is_some();
     let mut expected = BTreeSet::from([400, 401, 403, 500, 503]);
     let also = [
-        (is_partner && (operation.has_variable() || has_body), 404),
+        (is_partner && names_things, 404),
         (is_partner && operation.method != "GET", 409),
         (operation.has_parameter("If-Match"), 412),
         (has_body, 413),

@@ -65,7 +65,7 @@ pub async fn create<A: Answer>(
 ) -> Result<A, Error> {
     call.require(ManageAdminKeys)?;
     let Create { entity, name, permissions, expires_at } = create;
-    call.change(word, async |tx: &Tx, now: Timestamp| {
+    call.change(ManageAdminKeys, word, async |tx: &Tx, now: Timestamp| {
         if expires_at.is_some_and(|end| end <= now) {
             return Err(Error::ExpiryInThePast);
         }
@@ -180,7 +180,7 @@ pub async fn update<A: Answer>(
 ) -> Result<A, Error> {
     call.require(ManageAdminKeys)?;
     let Update { name, permissions, expires_at } = update;
-    call.change(word, async |tx: &Tx, now: Timestamp| {
+    call.change(ManageAdminKeys, word, async |tx: &Tx, now: Timestamp| {
         if matches!(expires_at, Field::Set(Some(end)) if end <= now) {
             return Err(Error::ExpiryInThePast);
         }
@@ -188,9 +188,7 @@ pub async fn update<A: Answer>(
         let mut changes = Changes::default();
         changes.apply("name", &mut key.name, name, |name| Detail::text_or_null(name.as_ref()));
         changes.apply("permissions", &mut key.permissions, permissions, words);
-        changes.apply("expires_at", &mut key.expires_at, expires_at, |end| {
-            Detail::text_or_null(end.map(|end| end.to_rfc3339()))
-        });
+        changes.apply("expires_at", &mut key.expires_at, expires_at, |end| end.map_or(Detail::Null, Detail::instant));
         key.updated_at = Some(now);
         key.revision = key.revision.next();
         tx.admin_keys().save(&key).await?;
@@ -212,7 +210,7 @@ pub async fn revoke<A: Answer>(
     word: impl FnOnce(Seen) -> A + Send,
 ) -> Result<A, Error> {
     call.require(ManageAdminKeys)?;
-    call.change(word, async |tx: &Tx, now: Timestamp| {
+    call.change(ManageAdminKeys, word, async |tx: &Tx, now: Timestamp| {
         let key = held(call, tx, id, precondition).await?.revoke(now).map_err(|_| wrong_state())?;
         tx.admin_keys().save(&key).await?;
         let seen = see(tx, key).await?;

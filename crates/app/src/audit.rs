@@ -15,5 +15,6 @@ pub use claviger_store::AuditFilter as Filter;
 /// [`Error::Refused`] when the caller may not.
 pub async fn list(call: &Call, filter: Filter, window: Window) -> Result<Slice<Entry>, Error> {
     call.require(ViewAuditLogs)?;
-    Ok(call.app().store().audit_log().list(call.owner(), filter, window).await?)
+    let (store, owner) = (call.app().store().clone(), call.owner());
+    call.heavy(async move { store.audit_log().list(owner, filter, window).await }).await
 }

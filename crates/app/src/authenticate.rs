@@ -2,12 +2,13 @@
 
 use std::net::IpAddr;
 
-use claviger_domain::actor::Actor;
+use claviger_domain::Timestamp;
+use claviger_domain::actor::{Actor, Owner};
 use claviger_domain::capability::{Capability, CapabilitySet};
 use claviger_domain::scope::Scope;
 use claviger_domain::secret::{KeyFormat, Plaintext};
 use claviger_domain::verification::{Demand, refuse};
-use claviger_store::Tables;
+use claviger_store::{Tables, Tx};
 
 use crate::{App, Error};
 
@@ -70,4 +71,33 @@ async fn bootstrap(app: &App, key: &Plaintext) -> Result<Actor, Error> {
     let digests = app.peppers().candidates(key);
     let found = app.store().bootstrap_keys().find_live_unscoped(&digests).await?;
     found.map(|found| Actor::Bootstrap(found.id)).ok_or(Error::UnknownKey)
+}
+
+/// Whether `actor`, authenticated a moment ago, still is who it was and may do what it wants to.
+pub(crate) async fn again(
+    tx: &Tx,
+    actor: &Actor,
+    capability: Capability,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let still = match actor {
+        Actor::Operator => true,
+        Actor::Bootstrap(id) => {
+            tx.bootstrap_keys().find_unscoped(*id).await?.is_some_and(|key| key.revoked_at.is_none())
+        }
+        Actor::AdminKey { id, organization, entity, .. } => {
+            let Some((key, suspended)) = tx.admin_keys().find_with_suspension_unscoped(*id).await? else {
+                return Err(Error::UnknownKey);
+            };
+            let (id, organization, entity) = (*id, *organization, entity.clone());
+            Actor::AdminKey { id, organization, entity, capabilities: key.permissions.clone() }
+                .require(capability)?;
+            key.is_live(now) && !suspended
+        }
+        Actor::Credential { id, .. } => {
+            let found = tx.credentials().find(Owner::Installation, *id).await?;
+            found.is_some_and(|credential| credential.revoked.is_none() && credential.disabled_at.is_none())
+        }
+    };
+    if still { Ok(()) } else { Err(Error::UnknownKey) }
 }

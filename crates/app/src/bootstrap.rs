@@ -4,6 +4,7 @@ use claviger_domain::Timestamp;
 use claviger_domain::actor::Actor;
 use claviger_domain::admin_key::BootstrapKey;
 use claviger_domain::audit::{Resource, Verb};
+use claviger_domain::capability::Capability;
 use claviger_domain::ids::BootstrapKeyId;
 use claviger_domain::secret::{KeyFormat, Plaintext};
 use claviger_store::{Tables, Tx};
@@ -68,7 +69,7 @@ async fn put_in_force(app: &App, key: &Plaintext, unless: Unless) -> Result<bool
     let sealed = app.peppers().seal(key);
     let digests = app.peppers().candidates(key);
     let Direct(done) = call
-        .change(Direct, async |tx: &Tx, now: Timestamp| {
+        .change(Capability::ManageAdminKeys, Direct, async |tx: &Tx, now: Timestamp| {
             let any = tx.bootstrap_keys().is_any_live_unscoped().await?;
             let leave = match unless {
                 Unless::AnyIsLive => any,

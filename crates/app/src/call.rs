@@ -13,7 +13,7 @@ use claviger_store::{Tables, Tx};
 use uuid::Uuid;
 
 use crate::repeat::{Repeat, damaged};
-use crate::{App, Error};
+use crate::{App, Error, authenticate};
 
 /// How a call came in.
 #[derive(Debug, Clone, Default)]
@@ -121,12 +121,16 @@ impl Call {
 
     /// Runs a change, its audit entries and the keeping of its answer as one transaction. A repeated
     /// call gets the kept answer, and `work` does not run.
+    ///
+    /// Both the caller's authority and the time are asked inside the transaction: a body that arrives
+    /// slowly, or a queue for the writer, must not let a key act that was revoked meanwhile.
     pub(crate) async fn change<T: Send, A: Answer>(
         &self,
+        capability: Capability,
         word: impl FnOnce(T) -> A + Send,
         work: impl AsyncFnOnce(&Tx, Timestamp) -> Result<Changed<T>, Error>,
     ) -> Result<A, Error> {
-        let now = self.app.now();
+        self.require(capability)?;
         let _turn = match &self.repeat {
             Some(repeat) => Some(self.app.under_way().begin(repeat)?),
             None => None,
@@ -134,6 +138,8 @@ impl Call {
         self.app
             .store()
             .transaction(async |tx: &Tx| {
+                let now = self.app.now();
+                authenticate::again(tx, &self.actor, capability, now).await?;
                 if let Some(repeat) = &self.repeat
                     && let Some(kept) = repeat.recall(tx, now).await?
                 {

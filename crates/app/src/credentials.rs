@@ -79,7 +79,7 @@ pub async fn create<A: Answer>(
 ) -> Result<A, Error> {
     let partner = call.partner(ManageCredentials)?;
     let Create { name, description, user_account, network, expires_at, limits, metadata } = create;
-    call.change(word, async |tx: &Tx, now: Timestamp| {
+    call.change(ManageCredentials, word, async |tx: &Tx, now: Timestamp| {
         // Asked here, a repeated request gets its first answer even after that instant.
         if expires_at.is_some_and(|end| end <= now) {
             return Err(Error::ExpiryInThePast);
@@ -165,7 +165,7 @@ pub async fn update<A: Answer>(
     word: impl FnOnce(Seen) -> A + Send,
 ) -> Result<A, Error> {
     let partner = call.partner(ManageCredentials)?;
-    call.change(word, async |tx: &Tx, now: Timestamp| {
+    call.change(ManageCredentials, word, async |tx: &Tx, now: Timestamp| {
         let mut credential = held(tx, &partner, id, precondition).await?;
         let Update { name, description } = update;
         let mut changes = Changes::default();
@@ -193,7 +193,7 @@ pub async fn revoke<A: Answer>(
     word: impl FnOnce(Seen) -> A + Send,
 ) -> Result<A, Error> {
     let partner = call.partner(ManageCredentials)?;
-    call.change(word, async |tx: &Tx, now: Timestamp| {
+    call.change(ManageCredentials, word, async |tx: &Tx, now: Timestamp| {
         let credential = held(tx, &partner, id, precondition).await?;
         let credential = credential.revoke(None, now).map_err(|_| wrong_state())?;
         tx.credentials().save(&credential).await?;
@@ -216,7 +216,7 @@ pub async fn rotate<A: Answer>(
     word: impl FnOnce(Rotated) -> A + Send,
 ) -> Result<A, Error> {
     let partner = call.partner(ManageCredentials)?;
-    call.change(word, async |tx: &Tx, now: Timestamp| {
+    call.change(ManageCredentials, word, async |tx: &Tx, now: Timestamp| {
         let credential = held(tx, &partner, id, &Precondition::None).await?;
         let newest = tx.secrets().newest_number_of(id).await?;
         let previous_expires_at = now + overlap;
@@ -231,7 +231,7 @@ pub async fn rotate<A: Answer>(
             Verb::Rotated,
             vec![
                 ("api_key_prefix".to_owned(), Detail::Text(key.prefix().as_str().to_owned())),
-                ("previous_expires_at".to_owned(), Detail::Text(previous_expires_at.to_rfc3339())),
+                ("previous_expires_at".to_owned(), Detail::instant(previous_expires_at)),
             ],
         );
         Ok(Changed {

@@ -51,6 +51,9 @@ pub enum Error {
     /// The first request with this idempotency key has not been answered yet.
     #[error("a request with this idempotency key is under way")]
     RepeatUnderWay,
+    /// More of this kind is under way than the database is to be burdened with.
+    #[error("too much is under way")]
+    Busy,
     /// The database does not answer.
     #[error("the database is not available")]
     Unavailable(#[source] StoreError),

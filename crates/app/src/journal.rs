@@ -2,13 +2,15 @@
 //! pass here; a crash may cost the last second of what does.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
 use claviger_domain::Timestamp;
-use claviger_domain::audit::{Action, Author, AuthorKind, Detail, Details, Entry, Resource, Target, Verb};
+use claviger_domain::audit::{Action, Author, Detail, Details, Entry, Resource, Target, Verb};
 use claviger_domain::ids::{AdminKeyId, AuditEntryId};
 use claviger_store::{StoreError, Tables, Tx};
 use tokio::sync::Notify;
+use uuid::Uuid;
 
 use crate::{App, Facts};
 
@@ -16,9 +18,12 @@ use crate::{App, Facts};
 const MOST_HELD: usize = 20_000;
 /// A batch worth writing before its second is over.
 const WORTH_WRITING: usize = 400;
-/// Callers without a working key get this many lines a batch; the rest is one line with their number.
-/// Otherwise whoever can reach the port could fill the disk.
-const MOST_UNKNOWN: usize = 5;
+/// Refused calls of one caller, or of one address without a working key, get this many lines a batch; the
+/// rest is one line with their number. Otherwise whoever can reach the port could fill the disk, and
+/// hide behind the noise.
+const MOST_REFUSED: u64 = 5;
+/// So many callers and addresses are told apart in a batch; the rest share a line.
+const MOST_TOLD_APART: usize = 200;
 
 /// How much is held back, and how much was lost since the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,11 +41,39 @@ pub(crate) struct Journal {
 #[derive(Debug, Default)]
 struct Held {
     entries: Vec<Entry>,
-    unknown: usize,
-    /// Lines of unknown callers that were not kept in this batch.
-    suppressed: u64,
+    refused: BTreeMap<Source, Refused>,
     lost: u64,
     used: BTreeMap<AdminKeyId, Timestamp>,
+}
+
+/// Whose refused calls are counted together: a key's, or an address'; `None` is everybody else's.
+type Source = Option<(Option<Uuid>, Option<IpAddr>)>;
+
+#[derive(Debug)]
+struct Refused {
+    author: Author,
+    address: Option<IpAddr>,
+    resource: Resource,
+    count: u64,
+}
+
+impl Held {
+    /// Counts a refused call; answers whether it gets a line of its own.
+    fn refuse(&mut self, entry: &Entry) -> bool {
+        let known = Some(match entry.author.id {
+            Some(id) => (Some(id), None),
+            None => (None, entry.address),
+        });
+        let told_apart = self.refused.len() < MOST_TOLD_APART || self.refused.contains_key(&known);
+        let refused = self.refused.entry(if told_apart { known } else { None }).or_insert_with(|| Refused {
+            author: if told_apart { entry.author.clone() } else { Author::UNKNOWN },
+            address: entry.address.filter(|_| told_apart),
+            resource: entry.action.resource,
+            count: 0,
+        });
+        refused.count += 1;
+        told_apart && refused.count <= MOST_REFUSED
+    }
 }
 
 impl Journal {
@@ -50,12 +83,8 @@ impl Journal {
 
     fn push(&self, entry: Entry) {
         let mut held = self.lock();
-        if entry.author.kind == AuthorKind::Unknown {
-            held.unknown += 1;
-            if held.unknown > MOST_UNKNOWN {
-                held.suppressed += 1;
-                return;
-            }
+        if entry.action.verb == Verb::Denied && !held.refuse(&entry) {
+            return;
         }
         if held.entries.len() >= MOST_HELD {
             held.lost += 1;
@@ -77,19 +106,22 @@ impl Journal {
     }
 
     pub(crate) async fn flush(&self, app: &App) -> Result<(), StoreError> {
-        let (mut entries, used, suppressed) = {
+        let (mut entries, used, refused) = {
             let mut held = self.lock();
-            held.unknown = 0;
             (
                 std::mem::take(&mut held.entries),
                 std::mem::take(&mut held.used),
-                std::mem::take(&mut held.suppressed),
+                std::mem::take(&mut held.refused),
             )
         };
-        if suppressed > 0 {
-            let details = vec![("suppressed".to_owned(), number(suppressed))];
-            let action = Action { resource: Resource::AdminKey, verb: Verb::Denied };
-            entries.push(app.batch_entry(&Author::UNKNOWN, action, None, &Facts::default(), details));
+        for (source, Refused { author, address, resource, count }) in refused {
+            let own_lines = if source.is_some() { MOST_REFUSED } else { 0 };
+            if count > own_lines {
+                let action = Action { resource, verb: Verb::Denied };
+                let facts = Facts { address, request_id: String::new() };
+                let details = vec![("suppressed".to_owned(), number(count - own_lines))];
+                entries.push(app.batch_entry(&author, action, None, &facts, details));
+            }
         }
         if entries.is_empty() && used.is_empty() {
             return Ok(());
@@ -148,7 +180,14 @@ impl App {
 
     /// Notes a read or a refused call for the next batch. `author` is who called, as far as known.
     /// `target` is what the request names; whether there is such a thing is not said.
-    pub fn note(&self, author: &Author, action: Action, target: Option<Target>, facts: &Facts, details: Details) {
+    pub fn note(
+        &self,
+        author: &Author,
+        action: Action,
+        target: Option<Target>,
+        facts: &Facts,
+        details: Details,
+    ) {
         self.journal().push(self.batch_entry(author, action, target, facts, details));
     }
 

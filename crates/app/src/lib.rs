@@ -18,7 +18,9 @@ mod call;
 pub mod credentials;
 mod error;
 mod field;
+mod heavy;
 mod journal;
+pub mod peppers;
 mod ports;
 mod quota;
 mod repeat;
@@ -55,6 +57,7 @@ struct Inner {
     quotas: quota::Quotas,
     journal: journal::Journal,
     under_way: repeat::UnderWay,
+    heavy: heavy::Heavy,
 }
 
 impl App {
@@ -73,6 +76,7 @@ impl App {
             quotas: quota::Quotas::new(limit),
             journal: journal::Journal::default(),
             under_way: repeat::UnderWay::default(),
+            heavy: heavy::Heavy::default(),
         }))
     }
 
@@ -112,6 +116,10 @@ impl App {
 
     pub(crate) fn under_way(&self) -> &repeat::UnderWay {
         &self.0.under_way
+    }
+
+    pub(crate) fn heavy(&self) -> &heavy::Heavy {
+        &self.0.heavy
     }
 
     pub(crate) fn journal(&self) -> &journal::Journal {

@@ -93,7 +93,8 @@ pub async fn by_user(call: &Call, asked: Asked, window: Window) -> Result<Slice<
     let period = asked.resolve(call.app().now(), USUAL)?;
     let store = call.app().store();
     let owner = call.owner();
-    let found = store.usage().by_user(owner, period, window).await?;
+    let asked = store.clone();
+    let found = call.heavy(async move { asked.usage().by_user(owner, period, window).await }).await?;
     let ids: Vec<_> = found.items.iter().map(|used| used.user_account).collect();
     let accounts = store.user_accounts().find_many(owner, &ids).await?;
     let items = found
@@ -127,7 +128,9 @@ pub async fn by_credential(
     {
         return Err(Error::NotFound(Resource::UserAccount, State::Any));
     }
-    let found = store.usage().by_credential(owner, UsageOf { user_account: user }, period, window).await?;
+    let (asked, of) = (store.clone(), UsageOf { user_account: user });
+    let found =
+        call.heavy(async move { asked.usage().by_credential(owner, of, period, window).await }).await?;
     let ids: Vec<_> = found.items.iter().map(|used| used.credential).collect();
     let credentials = store.credentials().find_many(owner, &ids).await?;
     let users: Vec<_> = credentials.iter().filter_map(|credential| credential.user_account).collect();

@@ -51,7 +51,7 @@ pub async fn create<A: Answer>(
 ) -> Result<A, Error> {
     let partner = call.partner(ManageUsers)?;
     let Create { name, external_id, email, metadata, billing_plan } = create;
-    call.change(word, async |tx: &Tx, now: Timestamp| {
+    call.change(ManageUsers, word, async |tx: &Tx, now: Timestamp| {
         let account = UserAccount {
             id: UserAccountId::generate(now, &mut call.app().random()),
             organization: partner.organization,
@@ -110,7 +110,7 @@ pub async fn update<A: Answer>(
     word: impl FnOnce(Seen) -> A + Send,
 ) -> Result<A, Error> {
     let partner = call.partner(ManageUsers)?;
-    call.change(word, async |tx: &Tx, now: Timestamp| {
+    call.change(ManageUsers, word, async |tx: &Tx, now: Timestamp| {
         let mut account = held(tx, &partner, id, precondition, State::Any).await?;
         let Update { name, external_id, email, metadata, billing_plan } = update;
         let mut changes = Changes::default();
@@ -166,7 +166,7 @@ async fn turn<A: Answer>(
     word: impl FnOnce(Seen) -> A + Send,
     (needed, verb, rule): Turn,
 ) -> Result<A, Error> {
-    call.change(word, async |tx: &Tx, now: Timestamp| {
+    call.change(ManageUsers, word, async |tx: &Tx, now: Timestamp| {
         let account = held(tx, &partner, id, &Precondition::None, needed).await?;
         let account =
             rule(account, now).map_err(|WrongStatus| Error::WrongState(Resource::UserAccount, needed))?;

@@ -13,7 +13,7 @@ use claviger_domain::usage::Tally;
 use claviger_domain::verification::{Code, Demand, Subject, Weighed, refuse, weigh};
 use claviger_store::{Tables, Tx};
 
-use crate::{Call, Error};
+use crate::{Call, Error, authenticate};
 
 /// A presented key, and what the call needs.
 #[derive(Debug)]
@@ -53,10 +53,12 @@ pub async fn verify(call: &Call, request: Request) -> Result<Decision, Error> {
         Some(subject) if may_see(call.actor(), &subject) => {}
         _ => return Ok(not_found),
     }
-    let now = call.app().now();
     call.app()
         .store()
         .transaction(async |tx: &Tx| {
+            // Inside, for the wait for the writer may have been long.
+            let now = call.app().now();
+            authenticate::again(tx, call.actor(), VerifyKeys, now).await?;
             let Some(subject) = subject_for_update(tx, &digests).await? else { return Ok(not_found) };
             decide(tx, subject, &demand, now).await
         })
@@ -112,11 +114,14 @@ pub(crate) async fn subject(tables: &impl Tables, digests: &[Digest]) -> Result<
 /// As [`subject`], and nobody else spends from the credential until the transaction ends.
 async fn subject_for_update(tx: &Tx, digests: &[Digest]) -> Result<Option<Subject>, Error> {
     let Some((id, secret)) = tx.secrets().find_unscoped(digests).await? else { return Ok(None) };
-    let credential = tx.credentials().find_for_update(Owner::Installation, id).await?;
-    match credential {
-        Some(credential) => complete(tx, secret, credential).await,
-        None => Ok(None),
-    }
+    let Some(credential) = tx.credentials().find_for_update(Owner::Installation, id).await? else {
+        return Ok(None);
+    };
+    // A rotation may have ended the secret before the credential was ours.
+    let Some((_, secret)) = tx.secrets().find_unscoped(&[secret.sealed.digest]).await? else {
+        return Ok(None);
+    };
+    complete(tx, secret, credential).await
 }
 
 async fn complete(

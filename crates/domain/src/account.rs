@@ -8,13 +8,16 @@ use crate::text::{BillingPlan, Email, ExternalId, Metadata, Name};
 /// Whether an account's credentials may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AccountStatus {
+    /// In use; every account begins so.
     Active,
+    /// Stopped until it is reactivated: its credentials answer [`Code::UserSuspended`](crate::verification::Code).
     Suspended,
     /// Known, but not taken into use yet; its credentials work.
     Pending,
 }
 
 impl AccountStatus {
+    /// Every status, in the order in which surfaces name them.
     pub const ALL: [Self; 3] = [Self::Active, Self::Suspended, Self::Pending];
 
     /// The stable word, as the database and every surface hold it.
@@ -27,28 +30,40 @@ impl AccountStatus {
         }
     }
 
-    /// The status of a word.
+    /// The status of a word; `None` of any other text. Case matters.
     #[must_use]
     pub fn of_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.word() == word)
     }
 }
 
-/// A customer's account.
+/// A customer's account. Credentials may be linked to it, and are stopped with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserAccount {
+    /// Given when it is made; never changes.
     pub id: UserAccountId,
+    /// The tenant it belongs to; never changes.
     pub organization: OrganizationId,
     /// The admin key that made it; `None` when the organization did.
     pub admin_key: Option<AdminKeyId>,
+    /// The partner's own id for this customer, unique among the accounts of one admin key; `None` when
+    /// it gave none.
     pub external_id: Option<ExternalId>,
+    /// What the partner calls the customer.
     pub name: Name,
+    /// Where the customer is reached; `None` when unknown. No mail is sent to it.
     pub email: Option<Email>,
+    /// The partner's own facts, which verification repeats to gateways; no rule reads them.
     pub metadata: Metadata,
+    /// Changed by [`suspend`](Self::suspend) and [`reactivate`](Self::reactivate) only.
     pub status: AccountStatus,
+    /// The partner's own plan id, for its bills; no rule reads it.
     pub billing_plan: Option<BillingPlan>,
+    /// When it was made.
     pub created_at: Timestamp,
+    /// When it was changed last; `None` until the first change.
     pub updated_at: Option<Timestamp>,
+    /// Which of its states this is.
     pub revision: Revision,
 }
 
@@ -80,7 +95,7 @@ impl UserAccount {
         Ok(Self { status: AccountStatus::Active, ..self }.touched(now))
     }
 
-    /// The account in its next revision.
+    /// The account in its next revision, changed at `now`: every change ends with it.
     #[must_use]
     pub fn touched(mut self, now: Timestamp) -> Self {
         self.updated_at = Some(now);
@@ -88,6 +103,7 @@ impl UserAccount {
         self
     }
 
+    /// Whether its credentials are refused. A pending account is not suspended.
     #[must_use]
     pub fn is_suspended(&self) -> bool {
         self.status == AccountStatus::Suspended

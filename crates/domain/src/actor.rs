@@ -12,9 +12,25 @@ pub enum Actor {
     /// The root key of the installation. It rules the platform, but does not act for a partner.
     Bootstrap(BootstrapKeyId),
     /// A partner's admin key.
-    AdminKey { id: AdminKeyId, organization: OrganizationId, entity: Name, capabilities: CapabilitySet },
+    AdminKey {
+        /// The key itself: it owns what it makes.
+        id: AdminKeyId,
+        /// The partner's organization.
+        organization: OrganizationId,
+        /// The organization's name, for the audit log.
+        entity: Name,
+        /// The permissions the key was given.
+        capabilities: CapabilitySet,
+    },
     /// An organization's own key.
-    Credential { id: CredentialId, organization: OrganizationId, capabilities: CapabilitySet },
+    Credential {
+        /// The credential whose key was presented.
+        id: CredentialId,
+        /// The organization it belongs to: it owns what the key may touch.
+        organization: OrganizationId,
+        /// What the credential's scopes amount to.
+        capabilities: CapabilitySet,
+    },
 }
 
 /// Whose rows a query may touch. Every query takes one.
@@ -31,6 +47,7 @@ pub enum Owner {
 /// Why a caller was turned away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
+    /// The caller was not given this permission.
     #[error("the caller lacks {}", .0.word())]
     Lacks(Capability),
     /// The bootstrap key was used for a partner's business.
@@ -39,10 +56,12 @@ pub enum Refusal {
 }
 
 impl Actor {
-    /// Checks that the caller holds `capability`.
+    /// Checks that the caller holds `capability`. The operator and the bootstrap key hold those of the
+    /// platform without being given any, and none of a partner's.
     ///
     /// # Errors
-    /// [`Refusal`] says why it does not.
+    /// [`Refusal`] says why it does not, and names the capability that is lacking: of
+    /// [`Capability::ViewUserUsage`] the one it comes with.
     pub fn require(&self, capability: Capability) -> Result<(), Refusal> {
         use Capability as C;
         match (self, capability) {

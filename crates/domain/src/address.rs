@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use ipnet::IpNet;
 
-/// The text is not a list of CIDR blocks.
+/// The text is not a list of CIDR blocks (RFC 4632; for IPv6, RFC 4291, section 2.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a list of CIDR blocks")]
 pub struct InvalidAllowlist;
@@ -16,12 +16,14 @@ pub struct InvalidAllowlist;
 pub struct IpAllowlist(Vec<IpNet>);
 
 impl IpAllowlist {
+    /// Admits the addresses in any of `blocks`.
     #[must_use]
     pub fn new(blocks: Vec<IpNet>) -> Self {
         Self(blocks)
     }
 
-    /// Whether `address` may pass. With blocks to check and no address known, nothing passes.
+    /// Whether `address` may pass. With blocks to check and no address known, nothing passes. An IPv4
+    /// address in IPv6 dress (`::ffff:…`, RFC 4291, section 2.5.5.2) is looked up as IPv4.
     #[must_use]
     pub fn admits(&self, address: Option<IpAddr>) -> bool {
         self.0.is_empty()
@@ -33,6 +35,7 @@ impl IpAllowlist {
 }
 
 impl fmt::Display for IpAllowlist {
+    /// Separated by commas, as [`FromStr`] reads them back.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (place, block) in self.0.iter().enumerate() {
             if place > 0 {
@@ -61,6 +64,9 @@ impl FromStr for IpAllowlist {
 
 /// The address a request came from: the peer, or, when the peer is a trusted proxy, the right-most
 /// entry of `forwarded_for` that is not one. Entries further left are the client's own claims.
+///
+/// `forwarded_for` holds the values of every `X-Forwarded-For` field, in the order received. `None`
+/// when the peer is unknown. Behind trusted proxies only, the left-most readable entry is taken.
 #[must_use]
 pub fn client_address(
     peer: Option<IpAddr>,

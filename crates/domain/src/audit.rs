@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use chrono::SecondsFormat;
 use uuid::Uuid;
 
 use crate::Timestamp;
@@ -11,19 +12,22 @@ use crate::actor::Actor;
 use crate::ids::{AdminKeyId, AuditEntryId, OrganizationId};
 
 macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($variant:ident = $word:literal,)* }) => {
+    ($(#[$doc:meta])* $name:ident { $($(#[$note:meta])* $variant:ident = $word:literal,)* }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum $name { $($variant,)* }
+        pub enum $name { $($(#[$note])* $variant,)* }
 
         impl $name {
+            /// Every one there is.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
+            /// The stable word, as the log and the surfaces hold it.
             #[must_use]
             pub const fn word(self) -> &'static str {
                 match self { $(Self::$variant => $word,)* }
             }
 
+            /// What a word stands for; `None` of any other text. Case matters.
             #[must_use]
             pub fn of_word(word: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|known| known.word() == word)
@@ -35,45 +39,69 @@ macro_rules! words {
 words! {
     /// The kinds of thing that calls are about.
     Resource {
+        /// The root key of the installation.
         BootstrapKey = "bootstrap_key",
+        /// A partner's admin key.
         AdminKey = "admin_key",
+        /// A tenant.
         Organization = "organization",
+        /// A customer's account.
         UserAccount = "user_account",
+        /// A credential, as the partner surface calls what is verified.
         Credential = "credential",
+        /// Usage figures.
         Usage = "usage",
+        /// The log itself.
         AuditLog = "audit_log",
+        /// A credential, as the platform and organization surfaces call what is verified.
         ApiKey = "api_key",
+        /// What an organization, or the installation, is set to.
         Settings = "settings",
+        /// A named set of scopes.
         Role = "role",
+        /// A call that leads nowhere.
+        Request = "request",
     }
 }
 
 words! {
     /// What can be done to a thing, and what can be answered instead.
     Verb {
+        /// Made; a key: issued.
         Created = "created",
+        /// Some of its fields were changed.
         Updated = "updated",
+        /// Stopped until it is reactivated.
         Suspended = "suspended",
+        /// Let work again.
         Reactivated = "reactivated",
+        /// Given a new secret.
         Rotated = "rotated",
+        /// Ended for good.
         Revoked = "revoked",
+        /// Looked at, or listed.
         Read = "read",
+        /// The caller was refused: the answer's status is 4xx.
         Denied = "denied",
+        /// The service could not answer: the answer's status is 5xx.
+        Failed = "failed",
     }
 }
 
 impl Verb {
-    /// Whether the verb tells of a change; reads and refused calls change nothing.
+    /// Whether the verb tells of a change; reads, refused and failed calls change nothing.
     #[must_use]
     pub const fn is_change(self) -> bool {
-        !matches!(self, Self::Read | Self::Denied)
+        !matches!(self, Self::Read | Self::Denied | Self::Failed)
     }
 }
 
 /// What happened: printed `resource.verb`, for example `credential.created`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Action {
+    /// What it was done to.
     pub resource: Resource,
+    /// What was done.
     pub verb: Verb,
 }
 
@@ -103,21 +131,28 @@ impl FromStr for Action {
 /// Who acted, as the log keeps it: the words stay true when keys and names are gone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Author {
+    /// What kind of caller it was.
     pub kind: AuthorKind,
     /// The key that was used; `None` for the operator and for callers who proved nothing.
     pub id: Option<Uuid>,
-    /// The entity's name at that time.
+    /// The entity's name at that time; `None` of every caller but an admin key.
     pub entity: Option<String>,
+    /// The organization the caller belongs to; `None` of the platform's own callers.
     pub organization: Option<OrganizationId>,
 }
 
 words! {
     /// The kinds of caller there are.
     AuthorKind {
+        /// The command line on the database itself.
         Operator = "operator",
+        /// The root key of the installation.
         Bootstrap = "bootstrap_key",
+        /// A partner's admin key.
         AdminKey = "admin_key",
+        /// An organization's own key.
         Credential = "credential",
+        /// Whoever presented no key that works.
         Unknown = "unknown",
     }
 }
@@ -150,11 +185,17 @@ impl From<&Actor> for Author {
 /// One value in an entry's details.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Detail {
+    /// Nothing; what was cleared, or never set.
     Null,
+    /// Yes or no.
     Flag(bool),
+    /// A whole number: the log tells no fractions.
     Number(i64),
+    /// Words, an id, or an instant as [`Self::instant`] writes it.
     Text(String),
+    /// Several values, in their order.
     List(Vec<Detail>),
+    /// Named values, in their order; no name twice.
     Map(Vec<(String, Detail)>),
 }
 
@@ -162,6 +203,12 @@ impl Detail {
     /// A text, or null.
     pub fn text_or_null(text: Option<impl fmt::Display>) -> Self {
         text.map_or(Self::Null, |text| Self::Text(text.to_string()))
+    }
+
+    /// An instant as every surface tells it: in UTC, in whole seconds.
+    #[must_use]
+    pub fn instant(at: Timestamp) -> Self {
+        Self::Text(at.to_rfc3339_opts(SecondsFormat::Secs, true))
     }
 }
 
@@ -171,22 +218,33 @@ pub type Details = Vec<(String, Detail)>;
 /// What the action was done to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Target {
+    /// What kind of thing it is; [`Entry::action`] names the same kind.
     pub resource: Resource,
+    /// Its id, of the kind that `resource` says.
     pub id: Uuid,
 }
 
 /// One line of the log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
+    /// Given when the line is written; lists are ordered by it.
     pub id: AuditEntryId,
+    /// When it happened.
     pub at: Timestamp,
+    /// What happened.
     pub action: Action,
+    /// Who did it, or tried to.
     pub author: Author,
     /// The tenant the line belongs to: the target's where there is one, else the author's.
     pub organization: Option<OrganizationId>,
+    /// What it was done to; `None` of lists, and where the call named nothing that can be told apart.
     pub target: Option<Target>,
+    /// Where the call came from, as [`client_address`](crate::address::client_address) finds it; `None`
+    /// on the command line.
     pub address: Option<IpAddr>,
+    /// The `X-Request-Id` of the call's answer; empty where no one request is meant.
     pub request_id: String,
+    /// What is worth knowing beside; empty when there is nothing.
     pub details: Details,
 }
 

@@ -3,6 +3,8 @@
 //! Other Rust services link this crate to recognise keys ([`secret::Plaintext`]), to match scopes
 //! ([`scope`]) and to judge a credential ([`verification`]) exactly as the server does.
 
+#![warn(missing_docs)]
+
 pub mod account;
 pub mod actor;
 pub mod address;

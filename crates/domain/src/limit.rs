@@ -48,19 +48,23 @@ impl Standing {
 }
 
 impl Limit {
+    /// A clock that goes back further than this, an hour, was wrong before.
+    const WRONG_CLOCK_MS: i64 = 3_600_000;
+
     fn window_ms(&self) -> u64 {
         u64::from(self.window_seconds.max(1)) * 1000
     }
 
-    /// The counter as it stands at `now`. A clock set back by less than a window stays in the cell
-    /// already reached; set back further, it was wrong before, and what it counted is let go.
+    /// The counter as it stands at `now`. A clock set back stays in the cell already reached, and frees
+    /// nothing; set back by more than [`Self::WRONG_CLOCK_MS`], it was wrong before, and what it counted
+    /// is let go.
     fn roll(&self, counter: Counter, now_ms: i64) -> (Counter, u64) {
         let window = self.window_ms().cast_signed();
         let cell = now_ms.div_euclid(window);
         let empty = Counter { window_seconds: self.window_seconds, cell, current: 0, previous: 0 };
         let rolled = match cell.saturating_sub(counter.cell) {
             _ if counter.window_seconds != self.window_seconds => empty,
-            -1 | 0 => counter,
+            back @ ..=0 if back.saturating_mul(window) > -(Self::WRONG_CLOCK_MS + window) => counter,
             1 => Counter { previous: counter.current, ..empty },
             _ => empty,
         };

@@ -81,6 +81,9 @@ impl FromRequestParts<App> for Segment {
     }
 }
 
+/// The most parameters one query may have; no operation knows half as many.
+const MOST_PARAMETERS: usize = 32;
+
 /// A query string: each parameter at most once, none that the operation does not know.
 #[derive(Debug)]
 pub(crate) struct Query(Vec<(String, String)>);
@@ -92,7 +95,11 @@ impl FromRequestParts<App> for Query {
         let text = parts.uri.query().unwrap_or_default();
         let pairs: Vec<_> = form_urlencoded::parse(text.as_bytes())
             .map(|(name, value)| (name.into_owned(), value.into_owned()))
+            .take(MOST_PARAMETERS + 1)
             .collect();
+        if pairs.len() > MOST_PARAMETERS {
+            return Err(Fault::invalid("query", Reason::TooMany { max: MOST_PARAMETERS }));
+        }
         let repeated = |place: usize| pairs[..place].iter().any(|(name, _)| *name == pairs[place].0);
         match (0..pairs.len()).find(|place| repeated(*place)) {
             Some(place) => Err(Fault::RepeatedQuery(pairs[place].0.clone())),
@@ -225,7 +232,8 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 fn repeat(parts: &Parts, body: &[u8]) -> Result<Option<Repeat>, Fault> {
     let mut keys = parts.headers.get_all(IDEMPOTENCY_KEY).iter();
     let Some(key) = keys.next().filter(|_| parts.method == Method::POST) else { return Ok(None) };
-    let key = key.to_str().map_err(|_| Fault::MalformedIdempotencyKey)?;
+    let visible = |key: &&str| key.bytes().all(|byte| byte.is_ascii_graphic());
+    let key = key.to_str().ok().filter(visible).ok_or(Fault::MalformedIdempotencyKey)?;
     if key.is_empty() || key.len() > 255 || keys.next().is_some() {
         return Err(Fault::MalformedIdempotencyKey);
     }

@@ -30,6 +30,8 @@ pub(crate) enum Fault {
     WrongMethod,
     TooManyRequests,
     Timeout,
+    /// More is under way than this process takes at once.
+    Busy,
     Panic,
 }
 
@@ -64,7 +66,9 @@ pub(crate) enum Reason {
     Network,
     TargetId,
     Empty,
-    TooMany { max: usize },
+    TooMany {
+        max: usize,
+    },
     /// A list whose items are not all strings.
     Items,
     Scopes,

@@ -2,6 +2,7 @@
 //! log, its figures, and, on the admin surfaces, its line in the audit log.
 
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -13,6 +14,9 @@ use axum::response::{IntoResponse, Response};
 use claviger_app::{App, Error, Facts, Quota};
 use claviger_domain::address::client_address;
 use claviger_domain::audit::{Action, Author, Detail, Resource, Verb};
+use claviger_domain::secret::KeyFormat;
+use futures_util::FutureExt;
+use tokio::sync::Semaphore;
 use tracing::Instrument;
 
 use crate::HttpSettings;
@@ -21,17 +25,41 @@ use crate::fault::{Fault, Parked};
 use crate::metrics::Metrics;
 use crate::surface::Surface;
 
+/// Reads end when nobody waits for them any more. A write that has begun is carried through in a task of
+/// its own, whether or not its caller waits: nothing may come between a commit and what must follow it.
+/// So many may be under way at once; the next is refused before it begins.
+async fn run(
+    state: &State,
+    method: &Method,
+    answer: impl Future<Output = Response> + Send + 'static,
+) -> Response {
+    if *method == Method::GET || *method == Method::HEAD {
+        let answer = AssertUnwindSafe(answer).catch_unwind().await;
+        return answer.unwrap_or_else(|_| Fault::Panic.into_response());
+    }
+    let Ok(place) = state.writes.clone().try_acquire_owned() else { return Fault::Busy.into_response() };
+    let answer = tokio::spawn(async move {
+        let _place = place;
+        answer.await
+    });
+    answer.await.unwrap_or_else(|_| Fault::Panic.into_response())
+}
+
+/// Writes that may be under way at once.
+const MOST_WRITES: usize = 4096;
+
 #[derive(Clone)]
 pub(crate) struct State {
     app: App,
     settings: Arc<HttpSettings>,
     metrics: Arc<Metrics>,
+    writes: Arc<Semaphore>,
 }
 
 impl State {
     pub(crate) fn new(app: App, settings: HttpSettings) -> Self {
         let metrics = Arc::new(Metrics::new(app.clone()));
-        Self { app, settings: Arc::new(settings), metrics }
+        Self { app, settings: Arc::new(settings), metrics, writes: Arc::new(Semaphore::new(MOST_WRITES)) }
     }
 
     pub(crate) fn metrics(&self) -> Arc<Metrics> {
@@ -65,15 +93,12 @@ pub(crate) async fn around(
     let span = tracing::info_span!(
         "request",
         request_id = %facts.request_id,
-        method = %method,
+        method = method_word(&method),
         route = route.as_deref().unwrap_or("-"),
     );
-    // In a task of its own a change that has begun is carried through, whether or not the caller waits
-    // for it: nothing may come between its commit and what must follow.
-    let answer = tokio::spawn(next.run(request).instrument(span.clone()));
-    let response = match tokio::time::timeout(state.settings.request_timeout, answer).await {
-        Ok(Ok(response)) => response,
-        Ok(Err(_)) => Fault::Panic.into_response(),
+    let run = run(&state, &method, next.run(request).instrument(span.clone()));
+    let response = match tokio::time::timeout(state.settings.request_timeout, run).await {
+        Ok(response) => response,
         Err(_) => Fault::Timeout.into_response(),
     };
 
@@ -84,12 +109,10 @@ pub(crate) async fn around(
     };
     let Caller { author, quota, target } = learnt.take();
     let status = response.status().as_u16();
-    if let (true, Some(route)) = (surface.is_admin(), route.as_deref())
-        && let Some((resource, verb)) = outcome(surface, &method, route, &response)
-    {
+    if let Some((resource, verb)) = outcome(surface, &method, route.as_deref(), &response) {
         let details = vec![
-            ("method".to_owned(), Detail::Text(method.to_string())),
-            ("route".to_owned(), Detail::Text(route.to_owned())),
+            ("method".to_owned(), Detail::Text(method_word(&method).to_owned())),
+            ("route".to_owned(), Detail::text_or_null(route.as_deref())),
             ("status".to_owned(), Detail::Number(status.into())),
         ];
         let action = Action { resource, verb };
@@ -114,6 +137,20 @@ fn now() -> Instant {
     Instant::now()
 }
 
+/// The method's name, if it is a usual one: any other may be as long as its sender likes.
+pub(crate) fn method_word(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PATCH => "PATCH",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}
+
 fn address(request: &Request, settings: &HttpSettings) -> Option<std::net::IpAddr> {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
     let lines: Vec<&str> = request
@@ -129,7 +166,9 @@ fn address(request: &Request, settings: &HttpSettings) -> Option<std::net::IpAdd
 fn request_id(headers: &HeaderMap) -> Option<String> {
     let given = headers.get(REQUEST_ID)?.to_str().ok()?;
     let fit = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
-    ((1..=128).contains(&given.len()) && given.bytes().all(fit)).then(|| given.to_owned())
+    // Whatever looks like a key is not written anywhere.
+    let key = KeyFormat::ALL.into_iter().any(|format| given.contains(format.prefix()));
+    ((1..=128).contains(&given.len()) && given.bytes().all(fit) && !key).then(|| given.to_owned())
 }
 
 /// The router says which methods a path has; the worded answer must not lose that.
@@ -141,16 +180,25 @@ fn keep_allow(from: &Response, mut worded: Response) -> Response {
 }
 
 /// What a call comes to in the audit log. Changes write their own entries, in their own transaction;
-/// here go reads, a change's answer told again, and whatever was refused. The server's own failures
-/// are for the log.
-fn outcome(surface: Surface, method: &Method, route: &str, response: &Response) -> Option<(Resource, Verb)> {
+/// here go reads, a change's answer told again, whatever was refused, and whatever failed.
+fn outcome(
+    surface: Surface,
+    method: &Method,
+    route: Option<&str>,
+    response: &Response,
+) -> Option<(Resource, Verb)> {
+    if !surface.is_admin() {
+        return None;
+    }
     let reads = *method == Method::GET || *method == Method::HEAD;
     let verb = match response.status().as_u16() {
         400..=499 => Verb::Denied,
+        500.. => Verb::Failed,
         200..=399 if reads || response.headers().contains_key(REPLAYED) => Verb::Read,
         _ => return None,
     };
-    Some((surface.resource(route)?, verb))
+    let resource = route.and_then(|route| surface.resource(route)).unwrap_or(Resource::Request);
+    Some((resource, verb))
 }
 
 fn dress(headers: &mut HeaderMap, request_id: &str, quota: Option<Quota>) {

@@ -13,6 +13,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::frame::method_word;
 use crate::surface::Surface;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -75,16 +76,7 @@ impl Metrics {
         status: u16,
         took: Duration,
     ) {
-        let method = match *method {
-            Method::GET => "GET",
-            Method::HEAD => "HEAD",
-            Method::POST => "POST",
-            Method::PATCH => "PATCH",
-            Method::PUT => "PUT",
-            Method::DELETE => "DELETE",
-            Method::OPTIONS => "OPTIONS",
-            _ => "other",
-        };
+        let method = method_word(method);
         let surface = surface.word();
         let route = route.unwrap_or("-").to_owned();
         self.requests.get_or_create(&Request { surface, method, route, status }).inc();

@@ -33,6 +33,8 @@ pub(crate) fn finish(document: &mut OpenApi, manners: &Manners) {
         .get_or_insert_default()
         .add_security_scheme(manners.scheme, SecurityScheme::Http(scheme));
     for (path, item) in &mut document.paths.paths {
+        // What can be changed under a condition carries the tag to name in it.
+        let is_tagged = item.patch.is_some();
         let operations = [
             (HttpMethod::Get, &mut item.get),
             (HttpMethod::Post, &mut item.post),
@@ -42,6 +44,8 @@ pub(crate) fn finish(document: &mut OpenApi, manners: &Manners) {
         for (method, operation) in operations {
             if let Some(operation) = operation {
                 complete(operation, path, &method, manners);
+                let tag = is_tagged && !matches!(method, HttpMethod::Post);
+                tell_headers(operation, tag, matches!(method, HttpMethod::Post), manners);
             }
         }
     }
@@ -72,9 +76,9 @@ fn complete(operation: &mut Operation, path: &str, method: &HttpMethod, manners:
         ],
     };
     let names_things = path.contains('{')
-        || parameters.iter().any(|parameter| {
-            matches!(parameter, RefOr::T(parameter) if parameter.name == "user_account_id")
-        })
+        || parameters
+            .iter()
+            .any(|parameter| matches!(parameter, RefOr::T(parameter) if parameter.name == "user_account_id"))
         || operation.operation_id.as_deref() == Some("create_credential");
     let refusals = [
         (true, "400", malformed),
@@ -94,6 +98,30 @@ fn complete(operation: &mut Operation, path: &str, method: &HttpMethod, manners:
         if applies {
             let refusal = || RefOr::T(refusal(description, status, manners));
             operation.responses.responses.entry(status.to_owned()).or_insert_with(refusal);
+        }
+    }
+}
+
+/// The headers of successful answers.
+fn tell_headers(operation: &mut Operation, is_tagged: bool, is_post: bool, manners: &Manners) {
+    let all = [
+        (true, Type::String, "X-Request-Id", "The id of the request, for support and the audit log"),
+        (is_tagged, Type::String, "ETag", "The revision of the resource, for `If-Match`"),
+        (is_post && manners.is_admin, Type::String, "Idempotency-Replayed", "`true` on an answer that was given before"),
+        (manners.is_admin, Type::Integer, "X-RateLimit-Limit", "Requests this key may make in a minute"),
+        (manners.is_admin, Type::Integer, "X-RateLimit-Remaining", "Requests left at this moment"),
+        (manners.is_admin, Type::Integer, "X-RateLimit-Reset", "Unix time at which all of them are free again"),
+        (manners.is_admin, Type::String, "RateLimit-Policy", "The limit, as a structured field"),
+        (manners.is_admin, Type::String, "RateLimit", "What is left of it, as a structured field"),
+    ];
+    for (status, response) in &mut operation.responses.responses {
+        let (true, RefOr::T(response)) = (status.starts_with('2'), response) else { continue };
+        for (applies, kind, name, description) in &all {
+            if *applies {
+                let schema = ObjectBuilder::new().schema_type(kind.clone()).build();
+                let header = HeaderBuilder::new().schema(Some(schema)).description(Some(*description)).build();
+                response.headers.insert((*name).to_owned(), RefOr::T(header));
+            }
         }
     }
 }

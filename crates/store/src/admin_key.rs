@@ -7,7 +7,7 @@ use claviger_domain::capability::{Capability, CapabilitySet};
 use claviger_domain::ids::{AdminKeyId, OrganizationId};
 use claviger_domain::page::{Slice, Window};
 use claviger_domain::revision::Revision;
-use claviger_domain::secret::{Digest, KeyPrefix, SealedSecret};
+use claviger_domain::secret::{Digest, KeyPrefix, PepperVersion, SealedSecret};
 use claviger_domain::text::Name;
 use sea_orm::entity::prelude::*;
 use sea_orm::{ActiveValue, Condition, IntoActiveModel, QueryOrder, QuerySelect};
@@ -39,7 +39,20 @@ mod row {
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub enum Relation {}
+    pub enum Relation {
+        #[sea_orm(
+            belongs_to = "crate::organization::row::Entity",
+            from = "Column::OrganizationId",
+            to = "crate::organization::row::Column::Id"
+        )]
+        Organization,
+    }
+
+    impl Related<crate::organization::row::Entity> for Entity {
+        fn to() -> RelationDef {
+            Relation::Organization.def()
+        }
+    }
 
     impl ActiveModelBehavior for ActiveModel {}
 }
@@ -134,6 +147,21 @@ impl<C: ConnectionTrait> AdminKeys<'_, C> {
             .transpose()
     }
 
+    /// The key, and whether its organization is suspended; in one statement, for every change asks it.
+    pub async fn find_with_suspension_unscoped(
+        &self,
+        id: AdminKeyId,
+    ) -> Result<Option<(AdminKey, bool)>, StoreError> {
+        let found = Entity::find_by_id(id.uuid())
+            .find_also_related(crate::organization::row::Entity)
+            .one(self.0)
+            .await?;
+        let Some((key, organization)) = found else { return Ok(None) };
+        let suspended =
+            organization.is_none_or(|organization| organization.status != crate::organization::ACTIVE);
+        Ok(Some((key.try_into()?, suspended)))
+    }
+
     pub async fn find(&self, owner: Owner, id: AdminKeyId) -> Result<Option<AdminKey>, StoreError> {
         self.one(owner, id, false).await
     }
@@ -151,6 +179,14 @@ impl<C: ConnectionTrait> AdminKeys<'_, C> {
         let query = Entity::find_by_id(id.uuid()).filter(owned(owner, Column::OrganizationId, Column::Id));
         let query = if lock { query.lock_exclusive() } else { query };
         query.one(self.0).await?.map(AdminKey::try_from).transpose()
+    }
+
+    /// Whether a key that is not revoked was made under this pepper. An expired one may be given longer.
+    pub async fn is_pepper_used_unscoped(&self, pepper: PepperVersion) -> Result<bool, StoreError> {
+        let query = Entity::find()
+            .filter(Column::Pepper.eq(i64::from(pepper)))
+            .filter(Column::RevokedAt.is_null());
+        Ok(query.one(self.0).await?.is_some())
     }
 
     /// Newest first.

@@ -193,7 +193,10 @@ impl<C: ConnectionTrait> AuditLog<'_, C> {
         let AuditFilter { action, admin_key, target, include_reads } = filter;
         let mut query = Entity::find().filter(owned(owner, Column::OrganizationId, Column::AdminKeyId));
         if !include_reads {
-            query = query.filter(Column::IsChange.eq(true));
+            // With something narrower to go by, the index is to be that one's: this form asks for none.
+            let narrower = action.is_some() || target.is_some();
+            let is_change = &Column::IsChange;
+            query = query.filter(if narrower { is_change.ne(false) } else { is_change.eq(true) });
         }
         if let Some(action) = action {
             query = query.filter(Column::Action.eq(action.to_string()));

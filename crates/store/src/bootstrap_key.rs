@@ -3,7 +3,7 @@
 use claviger_domain::Timestamp;
 use claviger_domain::admin_key::BootstrapKey;
 use claviger_domain::ids::BootstrapKeyId;
-use claviger_domain::secret::{Digest, KeyPrefix, SealedSecret};
+use claviger_domain::secret::{Digest, KeyPrefix, PepperVersion, SealedSecret};
 use sea_orm::IntoActiveModel;
 use sea_orm::entity::prelude::*;
 
@@ -85,6 +85,14 @@ impl<C: ConnectionTrait> BootstrapKeys<'_, C> {
     /// Whether any key is in force.
     pub async fn is_any_live_unscoped(&self) -> Result<bool, StoreError> {
         Ok(Entity::find().filter(Column::RevokedAt.is_null()).one(self.0).await?.is_some())
+    }
+
+    /// Whether the key in force was made under this pepper.
+    pub async fn is_pepper_used_unscoped(&self, pepper: PepperVersion) -> Result<bool, StoreError> {
+        let query = Entity::find()
+            .filter(Column::Pepper.eq(i64::from(pepper)))
+            .filter(Column::RevokedAt.is_null());
+        Ok(query.one(self.0).await?.is_some())
     }
 
     /// Ends every key in force.

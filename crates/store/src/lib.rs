@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseBackend, DatabaseConnection, DatabaseTransaction,
-    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    EntityName, EntityTrait, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
-use sea_orm_migration::MigratorTrait;
+use sea_orm_migration::{MigratorTrait, SchemaManager, seaql_migrations};
 
 mod account;
 mod admin_key;
@@ -25,6 +25,7 @@ mod error;
 mod kept_answer;
 mod organization;
 mod owned;
+mod pepper_check;
 mod secret;
 mod tally;
 mod usage;
@@ -39,6 +40,7 @@ pub use credential::{CredentialFilter, Credentials};
 pub use error::{Constraint, StoreError};
 pub use kept_answer::{KeptAnswer, KeptAnswers};
 pub use organization::Organizations;
+pub use pepper_check::PepperChecks;
 pub use secret::Secrets;
 pub use usage::{CredentialUsage, Usage, UsageOf, UserUsage};
 
@@ -127,15 +129,25 @@ impl Store {
             if !self.is_embedded() {
                 tx.0.execute_unprepared("SELECT pg_advisory_xact_lock(4807234166571263)").await?;
             }
-            let known = claviger_migration::names();
             let applied = claviger_migration::Migrator::get_migration_models(&tx.0).await?;
-            if let Some(row) = applied.into_iter().find(|row| !known.contains(&row.version)) {
-                return Err(StoreError::NewerSchema { change: row.version });
-            }
+            missing_changes(applied)?;
             claviger_migration::Migrator::up(&tx.0, None).await?;
             Ok(())
         })
         .await
+    }
+
+    /// Whether the schema is that of this build. Only looks.
+    ///
+    /// # Errors
+    /// [`StoreError::NewerSchema`] when the database knows changes this build does not.
+    pub async fn schema_is_current(&self) -> Result<bool, StoreError> {
+        let table = seaql_migrations::Entity.table_name();
+        let applied = match SchemaManager::new(&self.reader).has_table(table).await? {
+            true => seaql_migrations::Entity::find().all(&self.reader).await?,
+            false => Vec::new(),
+        };
+        Ok(missing_changes(applied)? == 0)
     }
 
     /// Asks the database for a sign of life.
@@ -181,6 +193,16 @@ impl Store {
     }
 }
 
+/// How many schema changes this build knows beyond those that were applied.
+fn missing_changes(applied: Vec<seaql_migrations::Model>) -> Result<usize, StoreError> {
+    let known = claviger_migration::names();
+    let missing = known.len().saturating_sub(applied.len());
+    match applied.into_iter().find(|row| !known.contains(&row.version)) {
+        Some(row) => Err(StoreError::NewerSchema { change: row.version }),
+        None => Ok(missing),
+    }
+}
+
 /// Where queries run: straight on the database, or inside a transaction.
 pub trait Tables {
     /// SeaORM's side of it.
@@ -194,6 +216,9 @@ pub trait Tables {
     }
     fn bootstrap_keys(&self) -> BootstrapKeys<'_, Self::Connection> {
         BootstrapKeys(self.connection())
+    }
+    fn pepper_checks(&self) -> PepperChecks<'_, Self::Connection> {
+        PepperChecks(self.connection())
     }
     fn admin_keys(&self) -> AdminKeys<'_, Self::Connection> {
         AdminKeys(self.connection())

@@ -10,7 +10,7 @@ use sea_orm::{IntoActiveModel, QueryOrder};
 use crate::StoreError;
 use crate::value::{Row, signed, stamp, unsigned};
 
-mod row {
+pub(crate) mod row {
     use sea_orm::entity::prelude::*;
 
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -38,7 +38,7 @@ mod row {
 
 use row::{Column, Entity, Model};
 
-const ACTIVE: &str = "active";
+pub(crate) const ACTIVE: &str = "active";
 const SUSPENDED: &str = "suspended";
 
 impl TryFrom<Model> for Organization {

@@ -2,12 +2,12 @@
 
 use claviger_domain::Timestamp;
 use claviger_domain::ids::{CredentialId, SecretId};
-use claviger_domain::secret::{Digest, SecretVersion};
+use claviger_domain::secret::{Digest, PepperVersion, SecretVersion};
 use sea_orm::entity::prelude::*;
 use sea_orm::{Condition, IntoActiveModel, QueryOrder, QuerySelect};
 
-use crate::StoreError;
 use crate::value::{Row, blob, stamp};
+use crate::{StoreError, credential};
 
 mod row {
     use sea_orm::entity::prelude::*;
@@ -26,7 +26,20 @@ mod row {
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub enum Relation {}
+    pub enum Relation {
+        #[sea_orm(
+            belongs_to = "crate::credential::row::Entity",
+            from = "Column::CredentialId",
+            to = "crate::credential::row::Column::Id"
+        )]
+        Credential,
+    }
+
+    impl Related<crate::credential::row::Entity> for Entity {
+        fn to() -> RelationDef {
+            Relation::Credential.def()
+        }
+    }
 
     impl ActiveModelBehavior for ActiveModel {}
 }
@@ -99,6 +112,22 @@ impl<C: ConnectionTrait> Secrets<'_, C> {
             .all(self.0)
             .await?;
         rows.into_iter().map(SecretVersion::try_from).collect()
+    }
+
+    /// Whether a secret that has not ended by `now`, of a credential that is not revoked, was made under
+    /// this pepper. Asked of peppers that are gone, at start: it has no index, for every secret would pay
+    /// for that.
+    pub async fn is_pepper_used_unscoped(
+        &self,
+        pepper: PepperVersion,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let query = Entity::find()
+            .inner_join(credential::row::Entity)
+            .filter(Column::Pepper.eq(i64::from(pepper)))
+            .filter(Condition::any().add(Column::EndsAt.is_null()).add(Column::EndsAt.gt(stamp(now))))
+            .filter(credential::row::Column::RevokedAt.is_null());
+        Ok(query.one(self.0).await?.is_some())
     }
 
     /// Gives every version of a credential that would live longer an end at `end`.

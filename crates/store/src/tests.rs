@@ -4,6 +4,7 @@
 #[macro_use]
 mod databases;
 mod fixtures;
+mod overheard;
 
 mod audit;
 mod concurrency;
@@ -12,6 +13,7 @@ mod corrupt;
 mod lists;
 mod migrations;
 mod owners;
+mod peppers;
 mod plans;
 mod round_trip;
 mod secrets;

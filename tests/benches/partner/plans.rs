@@ -15,13 +15,12 @@ use sea_orm::{
 };
 
 use crate::Outcome;
-use crate::figures::Table;
 use crate::rows::{Rows, connect};
 
-pub(crate) async fn explain(database: &Path, rows: &Rows) -> Outcome<Table> {
+pub(crate) async fn explain(database: &Path, rows: &Rows) -> Outcome<String> {
     let overheard =
         Overheard { connection: connect(database, "FULL").await?, statements: Mutex::new(Vec::new()) };
-    let mut table = Table::new("Query plans in the large database", &["", "statement, from FROM on", "plan"]);
+    let mut text = "Query plans in the large database\n".to_owned();
     let credential = &rows.credential;
     let owner = Owner::AdminKey(AdminKeyId::from_uuid(credential.admin_key_id.ok_or("no admin key")?));
     let page = async |offset| {
@@ -32,15 +31,15 @@ pub(crate) async fn explain(database: &Path, rows: &Rows) -> Outcome<Table> {
     let organization = OrganizationId::from_uuid(credential.organization_id);
     overheard.admin_keys().find_by_digest_unscoped(&[Digest::from_bytes([0; 32])]).await?;
     overheard.organizations().find_unscoped(organization).await?;
-    overheard.explained("caller", &mut table).await?;
+    overheard.explained("who calls", &mut text).await?;
     page(0).await?;
-    overheard.explained("first page", &mut table).await?;
+    overheard.explained("20 credentials, first page", &mut text).await?;
     page(10_000).await?;
-    overheard.explained("offset 10000", &mut table).await?;
+    overheard.explained("20 credentials, offset 10000", &mut text).await?;
     overheard.credentials().find(owner, CredentialId::from_uuid(credential.id)).await?;
-    overheard.explained("by id", &mut table).await?;
+    overheard.explained("one credential by id", &mut text).await?;
     overheard.connection.close().await?;
-    Ok(table)
+    Ok(text)
 }
 
 /// A connection that remembers what is asked of it.
@@ -55,14 +54,16 @@ impl Overheard {
     }
 
     /// Adds the plans of what was asked since the last time.
-    async fn explained(&self, what: &str, table: &mut Table) -> Result<(), StoreError> {
+    async fn explained(&self, what: &str, text: &mut String) -> Result<(), StoreError> {
         let statements = std::mem::take(&mut *self.statements.lock().unwrap_or_else(PoisonError::into_inner));
+        *text += &format!("  {what}\n");
         for mut statement in statements {
-            let from = statement.sql.find(" FROM ").map_or(0, |place| place + 6);
-            let text = statement.sql[from..].replace('"', "");
+            // Before that stands every column of the table.
+            let from = statement.sql.find(" FROM ").map_or(0, |place| place + 1);
+            *text += &format!("    SELECT … {}\n", statement.sql[from..].replace('"', ""));
             statement.sql.insert_str(0, "EXPLAIN QUERY PLAN ");
             for step in self.connection.query_all_raw(statement).await? {
-                table.line([what.to_owned(), text.clone(), step.try_get("", "detail")?]);
+                *text += &format!("      {}\n", step.try_get::<String>("", "detail")?);
             }
         }
         Ok(())

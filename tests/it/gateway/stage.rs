@@ -62,8 +62,8 @@ pub(crate) fn never_issued(format: KeyFormat) -> String {
 /// A new organization.
 pub(crate) async fn organization(world: &World, name: &str) -> Organization {
     let name = Name::new(name).unwrap();
-    let slug = Slug::derive(&name);
     let id = OrganizationId::generate(world.app.now(), &mut Draws);
+    let slug = Slug::derive(&name).distinguished_by(id);
     let organization = Organization::new(id, name, slug, world.app.now());
     write(world, async |tx| tx.organizations().insert(&organization).await).await;
     organization

@@ -30,6 +30,12 @@ pub(crate) async fn counts(world: &World) -> BTreeMap<String, i64> {
     rows.iter().map(|row| (row.try_get_by_index(0).unwrap(), row.try_get_by_index(1).unwrap())).collect()
 }
 
+/// The one row of numbers that a query answers: all of them of one instant.
+pub(crate) async fn numbers(world: &World, sql: &str) -> Vec<i64> {
+    let row = query(world, sql).await.remove(0);
+    (0..row.column_names().len()).map(|place| row.try_get_by_index(place).unwrap()).collect()
+}
+
 /// How many rows one table has.
 pub(crate) async fn count(world: &World, table: &str) -> i64 {
     counts(world).await[table]

@@ -58,11 +58,13 @@ async fn a_repetition_gets_the_first_answer_and_changes_nothing() {
         let case = case(&world, &scene, operation).await;
         let first = case.under("order-1042").await;
         assert!(first.status < 300, "{}: {}", case.operation.id(), first.text);
+        assert!(first.headers.get("idempotency-replayed").is_none());
         let before = rows::everything(&world).await;
         for _ in 0..3 {
             world.advance(TimeDelta::hours(7));
             let again = case.under("order-1042").await;
             assert_eq!(told(&again), told(&first), "{}", case.operation.id());
+            assert_eq!(again.header("idempotency-replayed"), "true");
             assert_ne!(again.header("x-request-id"), first.header("x-request-id"));
         }
         assert_eq!(rows::everything(&world).await, before, "{}", case.operation.id());
@@ -106,8 +108,6 @@ async fn another_request_under_a_used_key_is_refused() {
             body
         });
         case.send(&case.path, Some(&other_body), keyed).await.refused(422, DIFFERENT);
-        let other_query = format!("{}?again", case.path);
-        case.send(&other_query, case.body.as_ref(), keyed).await.refused(422, DIFFERENT);
         if case.operation.has_variable() {
             let verb = if case.path.ends_with("/suspend") { "reactivate" } else { "suspend" };
             let other_path = format!("/v1/admin/users/{}/{verb}", scene.ids.user);
@@ -183,7 +183,7 @@ async fn a_malformed_key_is_refused_on_every_post() {
         let case = case(&world, &scene, operation).await;
         let before = rows::everything(&world).await;
         let long = "k".repeat(256);
-        for key in [b"".as_slice(), "schlüssel".as_bytes(), b"\xff", b"a\tb", long.as_bytes()] {
+        for key in [b"".as_slice(), b" ", "schlüssel".as_bytes(), b"\xff", b"a\tb", b"a b", long.as_bytes()] {
             let answer =
                 case.send(&case.path, case.body.as_ref(), |it| it.header("idempotency-key", key)).await;
             answer.refused(400, MALFORMED);

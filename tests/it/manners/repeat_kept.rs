@@ -40,11 +40,11 @@ async fn no_column_and_no_byte_of_the_files_holds_a_key() {
     let holds = |part: &str| files.windows(part.len()).any(|bytes| bytes == part.as_bytes());
     assert!(dump.contains("Remarkable name") && holds("Remarkable name"), "we look in the right place");
     assert_eq!(rows::count(&world, "kept_answers").await, 3);
+    assert!(stands_in(&keys[3][..13], &dump), "the prefix may be told");
     for key in &keys {
         let start = key.rfind('_').unwrap() + 1;
         // The prefix that is shown ends eight characters later.
         let hidden = &key[start + 8..];
-        assert!(stands_in(&key[..start + 8], &dump), "its prefix is there");
         for part in [key.as_str(), hidden, &hidden[..12], &hidden[hidden.len() - 12..]] {
             assert!(!stands_in(part, &dump), "{part} is in a column");
             assert!(!holds(part), "{part} is in a file");

@@ -72,6 +72,7 @@ async fn the_audit_log_has_the_id_of_the_call() {
     let request = partner.request("POST", "/v1/admin/users").header("content-type", "application/json");
     let answer = partner.send(request.header("x-request-id", "change-1"), body).await;
     assert_eq!(answer.status, 201);
+    world.advance(chrono::TimeDelta::seconds(1));
     let request = partner.request("GET", "/v1/admin/users").header("x-request-id", "read-1");
     partner.send(request, "").await;
     world.flush().await;

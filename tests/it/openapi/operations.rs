@@ -1,10 +1,15 @@
 //! The documents as tests read them: every operation with its parameters, examples and schemas.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
+use jsonschema::Validator;
 use serde_json::{Map, Value, json};
 
 use crate::support::Answer;
+
+/// By document and schema.
+static VALIDATORS: Mutex<BTreeMap<(&str, String), Arc<Validator>>> = Mutex::new(BTreeMap::new());
 
 /// One operation of one document.
 #[derive(Debug, Clone)]
@@ -163,12 +168,19 @@ impl Operation {
 
     /// What is wrong with `value` under `schema`; empty when nothing is.
     pub(crate) fn faults(&self, schema: &Value, value: &Value) -> Vec<String> {
-        let whole = json!({"allOf": [schema], "components": self.root["components"]});
-        let validator = jsonschema::draft202012::options()
-            .should_validate_formats(true)
-            .build(&whole)
-            .unwrap_or_else(|error| panic!("{}: {error}", self.id()));
+        let validator = self.validator(schema);
         validator.iter_errors(value).map(|error| format!("{}: {error}", error.instance_path())).collect()
+    }
+
+    /// The schema made ready; a run of this binary asks for the same few again and again.
+    fn validator(&self, schema: &Value) -> Arc<Validator> {
+        let build = || {
+            let whole = json!({"allOf": [schema], "components": self.root["components"]});
+            let validator = jsonschema::draft202012::options().should_validate_formats(true).build(&whole);
+            Arc::new(validator.unwrap_or_else(|error| panic!("{}: {error}", self.id())))
+        };
+        let name = (self.surface, schema.to_string());
+        VALIDATORS.lock().unwrap().entry(name).or_insert_with(build).clone()
     }
 
     /// That this answer is one the document tells of: its status, its media type and its shape.

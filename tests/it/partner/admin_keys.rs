@@ -105,6 +105,8 @@ async fn wrong_admin_keys_are_refused() {
         ("permissions", None, "permissions is required"),
         ("permissions", Some(json!([])), "permissions must not be empty"),
         ("permissions", Some(json!("view_usage")), "permissions must be an array"),
+        ("permissions", Some(json!([1])), "permissions must be an array of strings"),
+        ("permissions", Some(json!(["view_usage", null])), "permissions must be an array of strings"),
         ("permissions", Some(json!(["view_usage", "root"])), words),
         ("permissions", Some(json!(["manage_admin_keys"])), words),
         ("permissions", Some(json!(["verify_keys"])), words),

@@ -139,14 +139,17 @@ async fn ids_in_filters_are_ids_and_actions_are_actions() {
 }
 
 #[tokio::test]
-async fn every_action_the_surface_writes_can_be_asked_for() {
+async fn every_action_the_contract_names_can_be_asked_for() {
     let world = World::new().await;
     let partner = world.partner().await;
     for (resource, verbs) in [
         ("admin_key", vec!["created", "updated", "revoked", "read", "denied"]),
         ("user_account", vec!["created", "updated", "suspended", "reactivated", "read", "denied"]),
         ("credential", vec!["created", "updated", "rotated", "revoked", "read", "denied"]),
-        ("organization", vec!["created"]),
+        ("organization", vec!["created", "updated"]),
+        ("api_key", vec!["created", "updated", "rotated", "revoked"]),
+        ("settings", vec!["updated"]),
+        ("role", vec!["created", "updated"]),
         ("usage", vec!["read", "denied"]),
         ("audit_log", vec!["read", "denied"]),
     ] {

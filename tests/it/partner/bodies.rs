@@ -166,3 +166,30 @@ async fn a_field_that_stands_twice_is_refused() {
         operation.send_json(body).await.refused(400, &format!("Duplicate field: {field}"));
     }
 }
+
+#[tokio::test]
+async fn what_is_written_knows_no_query() {
+    let world = World::new().await;
+    for operation in operations(&world).await {
+        for (query, name) in [("dry_run=true", "dry_run"), ("limit=1", "limit"), ("name=B", "name")] {
+            let path = format!("{}?{query}", operation.path);
+            let asking = Operation {
+                path,
+                caller: operation.caller.clone(),
+                method: operation.method,
+                good: operation.good.clone(),
+            };
+            let answer = asking.send_json(asking.good.to_string()).await;
+            answer.refused(400, &format!("Unknown query parameter: {name}"));
+        }
+        operation.assert_works().await;
+    }
+    let partner = world.partner().await;
+    let user = partner.user("B").await;
+    let path = format!("/v1/admin/users/{}", text(&user["id"]));
+    for verb in ["suspend", "reactivate"] {
+        let answer = partner.post_empty(&format!("{path}/{verb}?until=tomorrow")).await;
+        answer.refused(400, "Unknown query parameter: until");
+    }
+    assert_eq!(partner.get(&path).await.data(), user);
+}

@@ -12,8 +12,10 @@ async fn send(caller: &Caller<'_>, method: &str, path: &str) -> Answer {
     caller.send(request, if method == "GET" { "" } else { "{" }).await
 }
 
-/// Paths whose id is malformed or whose query is, and the permission each needs.
-const WRONG: [(&str, &str, &str, &str); 15] = [
+/// Calls whose id, query or body is malformed, the permission each needs, and what is told of them first.
+const WRONG: [(&str, &str, &str, &str); 17] = [
+    ("POST", "/v1/admin/users", "manage_users", "Request body must be valid JSON"),
+    ("POST", "/v1/admin/credentials", "manage_credentials", "Request body must be valid JSON"),
     ("GET", "/v1/admin/users?limit=0", "manage_users", "limit must be an integer between 1 and 100"),
     ("GET", "/v1/admin/users/x", "manage_users", "Invalid user account ID format"),
     ("PATCH", "/v1/admin/users/x", "manage_users", "Invalid user account ID format"),

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{names, users_in_turn};
+use super::{names, text, users_in_turn};
 use crate::support::{Caller, World};
 
 /// The lists, their default limits, and whether their pagination tells `hasMore`.
@@ -105,6 +105,30 @@ async fn unknown_and_repeated_parameters_are_refused() {
             caller.get(&format!("{path}?{query}")).await.refused(400, sentence);
         }
     }
+}
+
+#[tokio::test]
+async fn single_things_know_no_query() {
+    let world = World::new().await;
+    let partner = world.partner().await;
+    let new = json!({"name": "B", "external_id": "c-1"});
+    let user = partner.post("/v1/admin/users", &new).await.data();
+    let credential = partner.credential("A").await["credential"].clone();
+    let (user, credential) = (text(&user["id"]), text(&credential["id"]));
+    for path in [
+        format!("users/{user}"),
+        "users/by-external-id/c-1".to_owned(),
+        format!("users/{user}/usage"),
+        format!("credentials/{credential}"),
+        format!("usage/{credential}"),
+        "me".to_owned(),
+    ] {
+        let path = format!("/v1/admin/{path}");
+        assert_eq!(partner.get(&path).await.status, 200, "{path}");
+        partner.get(&format!("{path}?limit=1")).await.refused(400, "Unknown query parameter: limit");
+    }
+    let path = format!("/v1/admin/admin-keys/{}?limit=1", partner.id);
+    world.bootstrap().get(&path).await.refused(400, "Unknown query parameter: limit");
 }
 
 #[tokio::test]

@@ -87,9 +87,9 @@ async fn the_longest_overlap_is_thirty_days() {
     let issued = partner.credential("A").await;
     let rotated = rotate(&partner, &issued, 2_592_000).await.data();
     assert_eq!(rotated["previous_expires_at"], "2026-02-25T12:00:00Z");
-    for overlap in [-1, 2_592_001, i64::MAX, i64::MIN] {
-        let sentence = "overlap_seconds must be between 0 and 2592000";
-        rotate(&partner, &issued, overlap).await.refused(400, sentence);
+    for overlap in [json!(-1), json!(2_592_001), json!(i64::MIN), json!(u64::MAX), json!(1e30)] {
+        let answer = partner.post(&rotate_path(&issued), &json!({"overlap_seconds": overlap})).await;
+        answer.refused(400, "overlap_seconds must be between 0 and 2592000");
     }
     for overlap in [json!("60"), json!(1.5), json!(true), json!([])] {
         let answer = partner.post(&rotate_path(&issued), &json!({"overlap_seconds": overlap})).await;

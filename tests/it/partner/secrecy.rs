@@ -51,15 +51,21 @@ async fn no_answer_but_the_first_holds_a_key_and_the_audit_log_never_does() {
     .into();
     for key in &keys {
         bootstrap.post("/v1/keys/verify", &json!({"key": key})).await;
-        // People paste keys where ids and figures belong.
+        // People paste keys where ids and figures belong. Each batch has room for a few refused calls.
         for caller in [&*partner, &world.nobody(), &world.bearer(&key[..key.len() - 1])] {
-            caller.get(&format!("/v1/admin/users/{key}")).await;
-            caller.get(&format!("/v1/admin/credentials/{key}")).await;
-            caller.get(&format!("/v1/admin/users?limit={key}")).await;
-            caller.get(&format!("/v1/admin/users?{key}=1")).await;
-            caller.get(&format!("/v1/admin/users/by-external-id/{key}")).await;
+            for path in [
+                format!("users/{key}"),
+                format!("credentials/{key}"),
+                format!("users?limit={key}"),
+                format!("users?{key}=1"),
+                format!("users/by-external-id/{key}"),
+                key.clone(),
+            ] {
+                caller.get(&format!("/v1/admin/{path}")).await;
+                world.flush().await;
+            }
             caller.post("/v1/admin/users", &json!({"name": "B", key.as_str(): 1})).await;
-            caller.post_empty(&format!("/v1/admin/{key}")).await;
+            world.flush().await;
         }
     }
     let mut partners = Record { caller: partner.caller.clone(), answers: Vec::new() };
@@ -92,7 +98,7 @@ async fn no_answer_but_the_first_holds_a_key_and_the_audit_log_never_does() {
     operators.answers.push(operators.caller.delete(&admin_key).await);
 
     let trail = &operators.answers[operators.answers.len() - 4].json();
-    assert!(trail["pagination"]["total"].as_u64().unwrap() > 40, "what was pasted is on record: {trail}");
+    assert!(trail["pagination"]["total"].as_u64().unwrap() > 70, "what was pasted is on record: {trail}");
     for answer in partners.answers.iter().chain(&operators.answers) {
         assert_eq!(answer.status, 200, "{}", answer.text);
         assert!(!answer.text.contains("api_key\""), "no member for a key: {}", answer.text);

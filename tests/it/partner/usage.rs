@@ -24,8 +24,8 @@ pub(super) async fn tallied(world: &World, credential: &Value, at: &str, tally: 
 
 /// The names of the credentials in a list of usage, and their totals.
 fn rows(list: &Value) -> Vec<(&str, u64)> {
-    let row = |row: &'_ Value| row["total_requests"].as_u64().unwrap();
-    list.as_array().unwrap().iter().map(|line| (text(&line["credential_name"]), row(line))).collect()
+    let row = |row| (text(&row["credential_name"]), row["total_requests"].as_u64().unwrap());
+    list.as_array().unwrap().iter().map(row).collect()
 }
 
 #[tokio::test]
@@ -188,4 +188,18 @@ async fn requests_count_in_the_minute_they_are_made() {
     }
     let between = "/v1/admin/usage?start_date=2026-01-26T12:01:00Z&end_date=2026-01-26T12:09:59Z";
     assert_eq!(partner.get(between).await.data(), json!([]));
+}
+
+#[tokio::test]
+async fn the_bootstrap_key_sees_everybodys_usage() {
+    let world = World::new().await;
+    let (partner, stranger) = (world.partner().await, world.stranger().await);
+    for (key, name, total) in [(&partner, "partner's", 3), (&stranger, "stranger's", 5)] {
+        let credential = key.credential(name).await["credential"].clone();
+        used(&world, &credential, "2026-01-20T10:00:00Z", total, 0).await;
+        let path = format!("/v1/admin/usage/{}", text(&credential["id"]));
+        assert_eq!(world.bootstrap().get(&path).await.data(), key.get(&path).await.data());
+    }
+    let all = world.bootstrap().get("/v1/admin/usage").await.data();
+    assert_eq!(rows(&all), [("stranger's", 5), ("partner's", 3)]);
 }

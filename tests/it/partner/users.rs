@@ -118,7 +118,19 @@ async fn users_are_listed_newest_first_as_they_are_read_one_by_one() {
 }
 
 #[tokio::test]
-async fn nobody_has_no_users_yet() {
+async fn times_are_told_in_whole_seconds_but_order_is_finer() {
+    let world = World::new().await;
+    let partner = world.partner().await;
+    for name in ["a", "b", "c", "d"] {
+        let user = partner.user(name).await;
+        assert_eq!(user["created_at"], "2026-01-26T12:00:00Z");
+        world.advance(TimeDelta::microseconds(if name == "a" { 1 } else { 300_000 }));
+    }
+    assert_eq!(names(&partner.get("/v1/admin/users").await), ["d", "c", "b", "a"]);
+}
+
+#[tokio::test]
+async fn a_list_of_nothing_is_a_page_too() {
     let world = World::new().await;
     let answer = world.partner().await.get("/v1/admin/users").await;
     let pagination = json!({"limit": 20, "offset": 0, "total": 0, "hasMore": false});

@@ -43,3 +43,33 @@ impl Entropy for Counting {
         }
     }
 }
+
+/// [`Counting`] as a generator, at a place of its own.
+pub(crate) struct Draw(Counting);
+
+impl Default for Draw {
+    fn default() -> Self {
+        Self(Counting(AtomicU64::new(1 << 40)))
+    }
+}
+
+impl rand_core::TryRng for Draw {
+    type Error = std::convert::Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
+        let mut bytes = [0; 4];
+        self.0.fill(&mut bytes);
+        Ok(u32::from_le_bytes(bytes))
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
+        let mut bytes = [0; 8];
+        self.0.fill(&mut bytes);
+        Ok(u64::from_le_bytes(bytes))
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Self::Error> {
+        self.0.fill(bytes);
+        Ok(())
+    }
+}

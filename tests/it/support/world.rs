@@ -78,6 +78,11 @@ impl World {
         self.hand.advance(by);
     }
 
+    /// Randomness of the world's own kind, for making keys.
+    pub(crate) fn random(&self) -> impl rand_core::Rng + use<> {
+        super::outside::Draw::default()
+    }
+
     /// Writes reads and refused calls to the audit log now.
     pub(crate) async fn flush(&self) {
         self.app.flush().await.unwrap();

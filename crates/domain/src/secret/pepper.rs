@@ -18,6 +18,9 @@ pub enum InvalidPeppers {
     Twice(PepperVersion),
 }
 
+/// What [`Peppers::checks`] are made of. It is no key's text, so that no check is the digest of a key.
+pub(super) const CHECKED: &str = "claviger: which pepper is this?";
+
 /// Every pepper of the installation. The highest version signs; all of them verify.
 #[derive(Clone)]
 pub struct Peppers {
@@ -46,13 +49,25 @@ impl Peppers {
     #[must_use]
     pub fn seal(&self, key: &Plaintext) -> SealedSecret {
         let (version, pepper) = &self.newest_first[0];
-        SealedSecret { digest: digest(pepper, key), pepper: *version }
+        SealedSecret { digest: digest(pepper, key.expose().as_bytes()), pepper: *version }
     }
 
     /// Every digest under which `key` may be stored, newest pepper first.
     #[must_use]
     pub fn candidates(&self, key: &Plaintext) -> Vec<Digest> {
-        self.newest_first.iter().map(|(_, pepper)| digest(pepper, key)).collect()
+        self.newest_first.iter().map(|(_, pepper)| digest(pepper, key.expose().as_bytes())).collect()
+    }
+
+    /// The digest of one fixed text under each pepper, newest first. Kept beside the digests of keys, it
+    /// tells later whether a pepper is still the one that its version stands for. It tells a thief no more
+    /// than any key of his own would.
+    #[must_use]
+    pub fn checks(&self) -> Vec<SealedSecret> {
+        let check = |(version, pepper): &(PepperVersion, Zeroizing<[u8; 32]>)| SealedSecret {
+            digest: digest(pepper, CHECKED.as_bytes()),
+            pepper: *version,
+        };
+        self.newest_first.iter().map(check).collect()
     }
 }
 
@@ -62,6 +77,6 @@ impl fmt::Debug for Peppers {
     }
 }
 
-fn digest(pepper: &[u8; 32], key: &Plaintext) -> Digest {
-    Digest::from_bytes(*blake3::keyed_hash(pepper, key.expose().as_bytes()).as_bytes())
+fn digest(pepper: &[u8; 32], text: &[u8]) -> Digest {
+    Digest::from_bytes(*blake3::keyed_hash(pepper, text).as_bytes())
 }

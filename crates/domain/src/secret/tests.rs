@@ -96,6 +96,18 @@ fn the_newest_pepper_signs_and_the_old_ones_still_verify() {
     assert_eq!(Peppers::new(vec![(3, [1; 32]), (3, [2; 32])]).err(), Some(InvalidPeppers::Twice(3)));
 }
 
+#[test]
+fn a_check_tells_peppers_apart_and_is_no_keys_digest() {
+    let peppers = Peppers::new(vec![(1, [1; 32]), (2, [2; 32])]).unwrap();
+    let checks = peppers.checks();
+    assert_eq!(checks.iter().map(|check| check.pepper).collect::<Vec<_>>(), [2, 1]);
+    assert_ne!(checks[0].digest, checks[1].digest);
+    // It depends on the pepper alone, whatever its version and its neighbours.
+    let alone = Peppers::new(vec![(7, [1; 32])]).unwrap();
+    assert_eq!(alone.checks()[0].digest, checks[1].digest);
+    assert!(pepper::CHECKED.parse::<Plaintext>().is_err());
+}
+
 proptest! {
     #[test]
     fn what_is_generated_is_recognised(format in formats(), seed: u64) {

@@ -98,6 +98,7 @@ fn sentence(fault: &Fault) -> (StatusCode, &'static str, String) {
         Fault::TooManyRequests => {
             (StatusCode::TOO_MANY_REQUESTS, "rate_limit_exceeded", "Too many requests".to_owned())
         }
+        Fault::Busy => of_use_case(&Error::Busy),
         Fault::Timeout => {
             (StatusCode::SERVICE_UNAVAILABLE, "timeout", "The request took too long".to_owned())
         }
@@ -141,6 +142,9 @@ fn of_use_case(error: &Error) -> (StatusCode, &'static str, String) {
             "idempotency_key_reused",
             "The idempotency key was used for another request",
         ),
+        Error::Busy => {
+            text(StatusCode::SERVICE_UNAVAILABLE, "service_unavailable", "Too much is under way; try again")
+        }
         Error::Unavailable(_) => {
             text(StatusCode::SERVICE_UNAVAILABLE, "service_unavailable", "The database is not available")
         }

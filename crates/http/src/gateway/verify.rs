@@ -73,10 +73,13 @@ impl TryFrom<VerifyRequest> for verify::Request {
     type Error = Fault;
 
     fn try_from(request: VerifyRequest) -> Result<Self, Fault> {
-        let VerifyRequest { key, scopes, cost, ip, network_id, environment, resource, method, tags } = request;
+        let VerifyRequest { key, scopes, cost, ip, network_id, environment, resource, method, tags } =
+            request;
         let bad = |field, reason| Fault::invalid(field, reason);
         let bounded = |field, text: Option<&String>, max: usize| match text {
-            Some(text) if text.chars().count() > max => Err(bad(field, Reason::Text(InvalidText::TooLong { max }))),
+            Some(text) if text.chars().count() > max => {
+                Err(bad(field, Reason::Text(InvalidText::TooLong { max })))
+            }
             _ => Ok(()),
         };
         bounded("resource", resource.as_ref(), 1024)?;
@@ -244,8 +247,7 @@ impl Verification {
 
 impl From<(claviger_domain::limit::Limit, claviger_domain::limit::Standing)> for LimitFacts {
     fn from((limit, standing): (claviger_domain::limit::Limit, claviger_domain::limit::Standing)) -> Self {
-        let reset_at =
-            DateTime::from_timestamp(standing.reset_at_seconds(), 0).unwrap_or_default();
+        let reset_at = DateTime::from_timestamp(standing.reset_at_seconds(), 0).unwrap_or_default();
         Self {
             name: limit.name,
             limit: limit.limit,

@@ -46,6 +46,7 @@ fn sentence(fault: &Fault) -> (StatusCode, String) {
         Fault::UnknownRoute => (StatusCode::NOT_FOUND, "Not found".to_owned()),
         Fault::WrongMethod => (StatusCode::METHOD_NOT_ALLOWED, "Method not allowed".to_owned()),
         Fault::TooManyRequests => (StatusCode::TOO_MANY_REQUESTS, "Rate limit exceeded".to_owned()),
+        Fault::Busy => (StatusCode::SERVICE_UNAVAILABLE, "Service temporarily unavailable".to_owned()),
         Fault::Timeout => (StatusCode::SERVICE_UNAVAILABLE, "Request timed out".to_owned()),
         Fault::Panic => (StatusCode::INTERNAL_SERVER_ERROR, "Internal server error".to_owned()),
     }
@@ -76,7 +77,9 @@ fn of_use_case(error: &Error) -> (StatusCode, String) {
         Error::RepeatUnderWay => {
             text(StatusCode::CONFLICT, "A request with this Idempotency-Key is still being processed")
         }
-        Error::Unavailable(_) => text(StatusCode::SERVICE_UNAVAILABLE, "Service temporarily unavailable"),
+        Error::Busy | Error::Unavailable(_) => {
+            text(StatusCode::SERVICE_UNAVAILABLE, "Service temporarily unavailable")
+        }
         Error::Internal(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error"),
     }
 }
@@ -112,6 +115,7 @@ fn thing(kind: Kind) -> &'static str {
         Kind::ApiKey => "API key",
         Kind::Settings => "Settings",
         Kind::Role => "Role",
+        Kind::Request => "Request",
     }
 }
 

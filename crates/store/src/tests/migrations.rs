@@ -39,7 +39,11 @@ async fn has_table(store: &Store, table: &str) -> bool {
 
 async fn applied_twice(store: Store) {
     assert!(!has_table(&store, "credentials").await);
+    // Looking changes nothing, not even the table of changes is made.
+    assert!(!store.schema_is_current().await.unwrap());
+    assert!(!has_table(&store, "seaql_migrations").await);
     store.migrate().await.unwrap();
+    assert!(store.schema_is_current().await.unwrap());
     for table in ["organizations", "credentials", "usage", "audit_log", "tallies"] {
         assert!(has_table(&store, table).await, "{table}");
     }
@@ -55,6 +59,7 @@ async fn applied_twice(store: Store) {
 async fn refused_when_newer(store: Store) {
     // A database whose history branched off after the first change.
     Migrator::up(&store.writer, Some(1)).await.unwrap();
+    assert!(!store.schema_is_current().await.unwrap());
     store
         .writer
         .execute_unprepared(&format!(
@@ -64,6 +69,8 @@ async fn refused_when_newer(store: Store) {
         .unwrap();
     let before = state(&store).await;
     let answer = store.migrate().await;
+    assert!(matches!(&answer, Err(StoreError::NewerSchema { change }) if change == FUTURE), "{answer:?}");
+    let answer = store.schema_is_current().await;
     assert!(matches!(&answer, Err(StoreError::NewerSchema { change }) if change == FUTURE), "{answer:?}");
     assert_eq!(state(&store).await, before);
     assert!(!has_table(&store, "credentials").await);

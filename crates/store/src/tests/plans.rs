@@ -1,82 +1,15 @@
-//! How SQLite goes about the queries that must not slow down as tables grow: the statements that the
-//! store really runs are overheard, and explained.
-
-use std::sync::Mutex;
+//! How SQLite goes about the queries that must not slow down as tables grow.
 
 use claviger_domain::account::AccountStatus;
 use claviger_domain::actor::Owner;
 use claviger_domain::ids::{AdminKeyId, CredentialId, OrganizationId, UserAccountId};
 use claviger_domain::period::Period;
 use claviger_domain::text::ExternalId;
-use sea_orm::{
-    ConnectionTrait, DatabaseBackend, DatabaseConnection, DbErr, ExecResult, QueryResult, Statement,
-};
 
 use super::databases::memory;
 use super::fixtures::{at, sealed, uuid, window};
-use crate::{AuditFilter, CredentialFilter, Store, StoreError, Tables, UsageOf};
-
-/// A connection that remembers what is asked of it.
-struct Overheard {
-    connection: DatabaseConnection,
-    statements: Mutex<Vec<Statement>>,
-}
-
-impl Overheard {
-    fn note(&self, statement: &Statement) {
-        self.statements.lock().unwrap().push(statement.clone());
-    }
-}
-
-#[async_trait::async_trait]
-impl ConnectionTrait for Overheard {
-    fn get_database_backend(&self) -> DatabaseBackend {
-        self.connection.get_database_backend()
-    }
-
-    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        self.note(&statement);
-        self.connection.execute_raw(statement).await
-    }
-
-    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        self.note(&Statement::from_string(self.get_database_backend(), sql));
-        self.connection.execute_unprepared(sql).await
-    }
-
-    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        self.note(&statement);
-        self.connection.query_one_raw(statement).await
-    }
-
-    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        self.note(&statement);
-        self.connection.query_all_raw(statement).await
-    }
-}
-
-impl Tables for Overheard {
-    type Connection = Self;
-
-    fn connection(&self) -> &Self {
-        self
-    }
-}
-
-/// The plan of each statement that `ask` runs, one step a line.
-async fn plans<T>(store: &Store, ask: &impl AsyncFn(&Overheard) -> Result<T, StoreError>) -> Vec<String> {
-    let overheard = Overheard { connection: store.reader.clone(), statements: Mutex::new(Vec::new()) };
-    ask(&overheard).await.unwrap();
-    let mut steps = Vec::new();
-    for mut statement in overheard.statements.into_inner().unwrap() {
-        statement.sql.insert_str(0, "EXPLAIN QUERY PLAN ");
-        for row in store.reader.query_all_raw(statement).await.unwrap() {
-            steps.push(row.try_get::<String>("", "detail").unwrap());
-        }
-    }
-    assert!(!steps.is_empty());
-    steps
-}
+use super::overheard::{Overheard, expect, plans};
+use crate::{AuditFilter, CredentialFilter, Tables, UsageOf};
 
 fn key() -> Owner {
     Owner::AdminKey(AdminKeyId::from_uuid(uuid(2, 1)))
@@ -88,26 +21,6 @@ fn tenant() -> Owner {
 
 fn credential() -> CredentialId {
     CredentialId::from_uuid(uuid(4, 1))
-}
-
-/// These steps are the query's whole plan, and without the index it would have another: no step can
-/// be lost unnoticed.
-async fn expect<T>(
-    ask: impl AsyncFn(&Overheard) -> Result<T, StoreError>,
-    expected: &[&str],
-    without: Option<&str>,
-) {
-    for step in expected {
-        assert!(!step.starts_with("SCAN") && !step.contains("TEMP B-TREE"), "{step}");
-    }
-    let store = memory().await;
-    assert_eq!(plans(&store, &ask).await, expected);
-    if let Some(index) = without {
-        // A statement that was explained before is not explained anew.
-        let store = memory().await;
-        store.writer.execute_unprepared(&format!("DROP INDEX {index}")).await.unwrap();
-        assert_ne!(plans(&store, &ask).await, expected, "without {index}");
-    }
 }
 
 const TALLIES: &str = "SEARCH tallies USING INDEX sqlite_autoindex_tallies_1 (owner_id=? AND what=?)";
@@ -224,6 +137,43 @@ async fn the_audit_log_is_listed_by_index() {
         )
         .await;
     }
+}
+
+#[tokio::test]
+async fn the_audit_log_is_filtered_by_index() {
+    let action = "credential.created".parse().ok();
+    let target = Some(uuid(4, 1));
+    for (owner, action, target, index, terms) in [
+        (key(), action, None, "audit_log_admin_key_id_action_id", "admin_key_id=? AND action=?"),
+        (key(), None, target, "audit_log_target_id_id", "target_id=?"),
+        (Owner::Installation, action, None, "audit_log_action_id", "action=?"),
+        (Owner::Installation, None, target, "audit_log_target_id_id", "target_id=?"),
+    ] {
+        for include_reads in [false, true] {
+            let filter = AuditFilter { action, target, include_reads, ..AuditFilter::default() };
+            let list = async |tables: &Overheard| tables.audit_log().list(owner, filter, window(20, 0)).await;
+            let store = memory().await;
+            for step in plans(&store, &list).await {
+                let step = step.replace("COVERING ", "");
+                assert_eq!(step, format!("SEARCH audit_log USING INDEX {index} ({terms})"), "{filter:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_caller_is_looked_up_by_its_id() {
+    expect(
+        async |tables| {
+            tables.admin_keys().find_with_suspension_unscoped(AdminKeyId::from_uuid(uuid(2, 1))).await
+        },
+        &[
+            "SEARCH admin_keys USING INDEX sqlite_autoindex_admin_keys_1 (id=?)",
+            "SEARCH organizations USING INDEX sqlite_autoindex_organizations_1 (id=?) LEFT-JOIN",
+        ],
+        None,
+    )
+    .await;
 }
 
 /// Whoever asks, only the buckets of the asked credentials and times are read: not all that those

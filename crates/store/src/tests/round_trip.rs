@@ -17,7 +17,15 @@ use super::fixtures::{
 };
 use crate::{CredentialFilter, Store, StoreError, Tables};
 
-on_each_database!(organizations, admin_keys, user_accounts, credentials, every_class_and_network, long_texts);
+on_each_database!(
+    organizations,
+    admin_keys,
+    callers,
+    user_accounts,
+    credentials,
+    every_class_and_network,
+    long_texts
+);
 
 /// The finest instant that is kept.
 fn instant(seconds: i64) -> claviger_domain::Timestamp {
@@ -135,6 +143,22 @@ async fn admin_keys(store: Store) {
         let key = store.admin_keys().find(Owner::Installation, bare.id).await.unwrap().unwrap();
         assert_eq!(key.last_used_at, Some(kept), "the last use never moves back");
     }
+}
+
+async fn callers(store: Store) {
+    let key = partner(&store, 1).await;
+    let find = async || store.admin_keys().find_with_suspension_unscoped(key.id).await.unwrap();
+    assert_eq!(find().await, Some((key.clone(), false)));
+    let organization = organization(1);
+    let suspended = Organization {
+        status: OrganizationStatus::Suspended,
+        revision: organization.revision.next(),
+        ..organization
+    };
+    write(&store, async |tx| tx.organizations().save(&suspended).await).await.unwrap();
+    assert_eq!(find().await, Some((key.clone(), true)));
+    let unknown = admin_key(9, key.organization).id;
+    assert_eq!(store.admin_keys().find_with_suspension_unscoped(unknown).await.unwrap(), None);
 }
 
 async fn user_accounts(store: Store) {

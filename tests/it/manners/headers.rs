@@ -1,0 +1,114 @@
+//! Headers that every answer has, and those that only some may have.
+
+use axum::body::Body;
+use claviger_domain::secret::Plaintext;
+use serde_json::json;
+
+use crate::authority::scene::Scene;
+use crate::openapi::operations::{Operation, all, of};
+use crate::support::{Answer, Caller, World};
+
+fn caller<'s>(world: &'s World, scene: &'s Scene<'s>, operation: &Operation) -> Caller<'s> {
+    let needed = operation.permissions().unwrap();
+    let is_operators = ["manage_admin_keys", "keys:verify"].iter().any(|word| needed.contains(&(*word).to_owned()));
+    if is_operators { world.bootstrap() } else { (*scene.owner).clone() }
+}
+
+#[track_caller]
+fn is_guarded(answer: &Answer) {
+    for (name, value) in [
+        ("x-content-type-options", "nosniff"),
+        ("x-frame-options", "DENY"),
+        ("referrer-policy", "no-referrer"),
+    ] {
+        assert_eq!(answer.header(name), value);
+    }
+    let policy = answer.header("content-security-policy");
+    assert!(policy.starts_with("default-src 'none'") || policy.starts_with("default-src 'self'"), "{policy}");
+    assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
+    for name in ["access-control-allow-origin", "server", "x-powered-by"] {
+        assert!(answer.headers.get(name).is_none(), "{name}: other origins are not let in by default");
+    }
+}
+
+#[tokio::test]
+async fn every_answer_is_guarded() {
+    let world = World::new().await;
+    let scene = Scene::new(&world).await;
+    for operation in all() {
+        let caller = caller(&world, &scene, &operation);
+        for caller in [world.nobody(), caller] {
+            is_guarded(&scene.call(&caller, &operation).await);
+        }
+    }
+    for path in ["/", "/health/live", "/health/ready", "/metrics", "/openapi/partner.json", "/docs/", "/nothing"] {
+        let caller = world.nobody();
+        let request = caller.request("GET", path).header("origin", "https://elsewhere.example");
+        is_guarded(&caller.send(request, Body::empty()).await);
+    }
+    let caller = world.nobody();
+    let request = caller.request("OPTIONS", "/v1/admin/users").header("origin", "https://elsewhere.example");
+    let request = request.header("access-control-request-method", "POST");
+    let answer = caller.send(request, Body::empty()).await;
+    is_guarded(&answer);
+    assert_eq!(answer.status, 405);
+}
+
+/// Whether a whole key stands anywhere in a text.
+fn has_a_key(text: &str) -> bool {
+    let is_part = |character: char| !(character.is_ascii_alphanumeric() || character == '_');
+    text.split(is_part).any(|word| word.parse::<Plaintext>().is_ok())
+}
+
+#[tokio::test]
+async fn what_holds_a_key_is_stored_nowhere_on_its_way() {
+    let mut with_a_key = Vec::new();
+    for operation in all() {
+        let world = World::new().await;
+        let scene = Scene::new(&world).await;
+        scene.ready_for(&operation).await;
+        let answer = scene.call(&caller(&world, &scene, &operation), &operation).await;
+        assert!(answer.status < 300, "{}: {}", operation.id(), answer.text);
+        if has_a_key(&answer.text) {
+            assert_eq!(answer.header("cache-control"), "no-store", "{}", operation.id());
+            with_a_key.push(operation.id().to_owned());
+        }
+        assert!(answer.headers.values().all(|value| !has_a_key(value.to_str().unwrap())));
+    }
+    with_a_key.sort_unstable();
+    assert_eq!(with_a_key, ["create_admin_key", "create_credential", "rotate_credential"], "and nothing else does");
+}
+
+#[tokio::test]
+async fn a_head_is_a_get_without_its_body() {
+    let world = World::new().await;
+    let scene = Scene::new(&world).await;
+    let reads = of("partner").into_iter().filter(|operation| operation.method == "GET");
+    for operation in reads {
+        let path = scene.path(&operation);
+        for caller in [world.nobody(), world.bearer("rubbish"), caller(&world, &scene, &operation)] {
+            let got = caller.get(&path).await;
+            let head = caller.send(caller.request("HEAD", &path), Body::empty()).await;
+            assert_eq!((head.status, head.text.as_str()), (got.status, ""), "{path}");
+            for name in ["content-type", "etag"] {
+                assert_eq!(head.headers.get(name), got.headers.get(name), "{path}");
+            }
+            assert_eq!(head.header("content-length"), got.text.len().to_string(), "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn health_tells_life_from_readiness() {
+    let world = World::new().await;
+    for (path, status) in [("/health/live", "live"), ("/health/ready", "ready")] {
+        let answer = world.nobody().get(path).await;
+        assert_eq!((answer.status, answer.json()), (200, json!({"status": status})));
+    }
+    world.app.store().clone().close().await;
+    let live = world.nobody().get("/health/live").await;
+    assert_eq!(live.status, 200, "a process without its database is not to be killed");
+    let ready = world.nobody().get("/health/ready").await;
+    assert_eq!((ready.status, ready.json()), (503, json!({"status": "database unavailable"})));
+    world.bootstrap().get("/v1/admin/me").await.refused(503, "Service temporarily unavailable");
+}
