@@ -165,8 +165,10 @@ async fn to_a_stranger_what_is_anothers_does_not_exist() {
     for stranger in [world.stranger().await, world.partner().await] {
         let before = scene.owner.get(&format!("/v1/admin/credentials/{}", scene.ids.credential)).await;
         let mut compared = 0;
-        for operation in of("partner").iter().filter(|op| permission(op).is_some_and(|p| p != BOOTSTRAP_ONLY)) {
-            let names_a_user = scene.body(operation).is_some_and(|body| body.get("user_account_id").is_some());
+        for operation in of("partner").iter().filter(|op| permission(op).is_some_and(|p| p != BOOTSTRAP_ONLY))
+        {
+            let names_a_user =
+                scene.body(operation).is_some_and(|body| body.get("user_account_id").is_some());
             if !operation.has_variable() && !names_a_user {
                 continue;
             }

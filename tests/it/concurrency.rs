@@ -131,7 +131,8 @@ async fn rotations_at_once_each_give_a_key_of_their_own() {
     let requests = (0..20).map(|_| request(&partner, "POST", &rotate, &json!({}))).collect();
     let answers = at_once(&world, requests).await;
     assert_eq!(statuses(&answers), BTreeMap::from([(200, 20)]));
-    let keys: BTreeSet<_> = answers.iter().map(|it| it.data()["api_key"].as_str().unwrap().to_owned()).collect();
+    let keys: BTreeSet<_> =
+        answers.iter().map(|it| it.data()["api_key"].as_str().unwrap().to_owned()).collect();
     assert_eq!(keys.len(), 20);
     let tags: BTreeSet<_> = answers.iter().map(|answer| answer.header("etag").to_owned()).collect();
     assert_eq!(tags, (2..22).map(|number| format!("\"{number}\"")).collect(), "one after the other");
@@ -201,7 +202,11 @@ async fn one_of_many_suspensions_suspends() {
     for verb in ["suspend", "reactivate"] {
         let path = format!("/v1/admin/users/{}/{verb}", user["id"].as_str().unwrap());
         let requests = (0..30).map(|_| request(&partner, "POST", &path, &json!(null))).collect();
-        assert_eq!(statuses(&at_once(&world, requests).await), BTreeMap::from([(200, 1), (404, 29)]), "{verb}");
+        assert_eq!(
+            statuses(&at_once(&world, requests).await),
+            BTreeMap::from([(200, 1), (404, 29)]),
+            "{verb}"
+        );
     }
 }
 
@@ -209,7 +214,8 @@ async fn one_of_many_suspensions_suspends() {
 async fn admin_keys_of_one_new_entity_join_one_organization() {
     let world = Arc::new(World::on_disk().await);
     let body = json!({"entity_name": "Newcomer", "permissions": ["view_usage"]});
-    let requests = (0..30).map(|_| request(&world.bootstrap(), "POST", "/v1/admin/admin-keys", &body)).collect();
+    let requests =
+        (0..30).map(|_| request(&world.bootstrap(), "POST", "/v1/admin/admin-keys", &body)).collect();
     let answers = at_once(&world, requests).await;
     assert_eq!(statuses(&answers), BTreeMap::from([(201, 30)]));
     let organizations: BTreeSet<_> =

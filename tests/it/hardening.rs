@@ -19,9 +19,9 @@ use crate::support::World;
 fn slow(key: &str, path: &str) -> (tokio::sync::mpsc::Sender<Bytes>, Request<Body>) {
     let (sender, mut receiver) = tokio::sync::mpsc::channel::<Bytes>(4);
     let stream = futures_util::stream::poll_fn(move |context| {
-        receiver.poll_recv(context).map(|part| {
-            part.map(|bytes| Ok::<_, std::convert::Infallible>(http_body::Frame::data(bytes)))
-        })
+        receiver
+            .poll_recv(context)
+            .map(|part| part.map(|bytes| Ok::<_, std::convert::Infallible>(http_body::Frame::data(bytes))))
     });
     let request = Request::post(path)
         .header("authorization", format!("Bearer {key}"))
@@ -194,7 +194,8 @@ async fn heavy_questions_wait_in_line_and_hold_nobody_up() {
     let world = World::on_disk().await;
     let partner = world.partner().await;
     let asked = (0..40).map(|_| partner.get("/v1/admin/usage"));
-    let (answers, me) = futures_util::future::join(futures_util::future::join_all(asked), partner.get("/v1/admin/me")).await;
+    let (answers, me) =
+        futures_util::future::join(futures_util::future::join_all(asked), partner.get("/v1/admin/me")).await;
     assert!(answers.iter().all(|answer| answer.status == 200));
     assert_eq!(me.status, 200);
 }

@@ -1,8 +1,8 @@
 //! Every test that speaks HTTP to the real router, in one binary.
 
+mod architecture;
 mod audit;
 mod authority;
-mod architecture;
 mod concurrency;
 mod gateway;
 mod hardening;

@@ -146,7 +146,9 @@ fn has_refusals(operation: &Operation) {
         let shape = operation.resolved(schema);
         let (media, required) = match operation.surface {
             "partner" => ("application/json", vec!["success", "error"]),
-            _ => ("application/problem+json", vec!["type", "title", "status", "code", "detail", "request_id"]),
+            _ => {
+                ("application/problem+json", vec!["type", "title", "status", "code", "detail", "request_id"])
+            }
         };
         assert_eq!(media_type, media, "{} {status}", operation.id());
         let told: BTreeSet<_> = shape["required"].as_array().unwrap().iter().map(text).collect();
@@ -161,10 +163,15 @@ fn every_body_and_every_answer_has_an_example_that_validates() {
         if let Some(schema) = operation.body_schema() {
             let example = operation.body_example().unwrap_or_else(|| panic!("{id}: no example of its body"));
             assert_eq!(operation.faults(&schema, &example), [""; 0], "{id}: {example}");
-            assert_eq!(operation.resolved(&schema)["additionalProperties"], false, "{id} takes no other fields");
+            assert_eq!(
+                operation.resolved(&schema)["additionalProperties"],
+                false,
+                "{id} takes no other fields"
+            );
         }
         for (status, _, schema) in operation.answers() {
-            let example = operation.example(&schema).unwrap_or_else(|| panic!("{id}: no example of {status}"));
+            let example =
+                operation.example(&schema).unwrap_or_else(|| panic!("{id}: no example of {status}"));
             assert_eq!(operation.faults(&schema, &example), [""; 0], "{id} {status}: {example}");
         }
         for parameter in operation.parameters() {
@@ -212,7 +219,8 @@ fn every_reference_leads_somewhere() {
         match value {
             Value::Object(members) => members.iter().for_each(|(member, inner)| match inner.as_str() {
                 Some(reference) if member == "$ref" => {
-                    let pointer = reference.strip_prefix('#').unwrap_or_else(|| panic!("{name}: {reference}"));
+                    let pointer =
+                        reference.strip_prefix('#').unwrap_or_else(|| panic!("{name}: {reference}"));
                     assert!(root.pointer(pointer).is_some(), "{name}: {reference} leads nowhere");
                 }
                 _ => check(name, root, inner),

@@ -188,7 +188,9 @@ pub async fn update<A: Answer>(
         let mut changes = Changes::default();
         changes.apply("name", &mut key.name, name, |name| Detail::text_or_null(name.as_ref()));
         changes.apply("permissions", &mut key.permissions, permissions, words);
-        changes.apply("expires_at", &mut key.expires_at, expires_at, |end| end.map_or(Detail::Null, Detail::instant));
+        changes.apply("expires_at", &mut key.expires_at, expires_at, |end| {
+            end.map_or(Detail::Null, Detail::instant)
+        });
         key.updated_at = Some(now);
         key.revision = key.revision.next();
         tx.admin_keys().save(&key).await?;

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use claviger_domain::Timestamp;
 use claviger_domain::actor::{Actor, Owner};
 use claviger_domain::capability::{Capability, CapabilitySet};
+use claviger_domain::credential::Credential;
 use claviger_domain::scope::Scope;
 use claviger_domain::secret::{KeyFormat, Plaintext};
 use claviger_domain::verification::{Demand, refuse};
@@ -26,11 +27,9 @@ pub async fn admin(app: &App, key: &Plaintext) -> Result<Actor, Error> {
         KeyFormat::Admin => {
             let digests = app.peppers().candidates(key);
             let found = app.store().admin_keys().find_by_digest_unscoped(&digests).await?;
-            let found = found.ok_or(Error::UnknownKey)?;
-            let organization = app.store().organizations().find_unscoped(found.organization).await?;
+            let (found, organization) = found.ok_or(Error::UnknownKey)?;
             let now = app.now();
-            let actor = organization.and_then(|organization| found.actor(&organization, now));
-            let actor = actor.ok_or(Error::UnknownKey)?;
+            let actor = found.actor(&organization, now).ok_or(Error::UnknownKey)?;
             app.journal().used(found.id, now);
             Ok(actor)
         }
@@ -80,24 +79,23 @@ pub(crate) async fn again(
     capability: Capability,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let still = match actor {
-        Actor::Operator => true,
+    match actor {
+        Actor::Operator => Ok(()),
         Actor::Bootstrap(id) => {
-            tx.bootstrap_keys().find_unscoped(*id).await?.is_some_and(|key| key.revoked_at.is_none())
+            let found = tx.bootstrap_keys().find_unscoped(*id).await?;
+            found.filter(|key| key.revoked_at.is_none()).map(|_| ()).ok_or(Error::UnknownKey)
         }
-        Actor::AdminKey { id, organization, entity, .. } => {
-            let Some((key, suspended)) = tx.admin_keys().find_with_suspension_unscoped(*id).await? else {
-                return Err(Error::UnknownKey);
-            };
-            let (id, organization, entity) = (*id, *organization, entity.clone());
-            Actor::AdminKey { id, organization, entity, capabilities: key.permissions.clone() }
-                .require(capability)?;
-            key.is_live(now) && !suspended
+        Actor::AdminKey { id, .. } => {
+            let found = tx.admin_keys().find_unscoped(*id).await?;
+            let (key, organization) = found.ok_or(Error::UnknownKey)?;
+            let actor = key.actor(&organization, now).ok_or(Error::UnknownKey)?;
+            Ok(actor.require(capability)?)
         }
         Actor::Credential { id, .. } => {
             let found = tx.credentials().find(Owner::Installation, *id).await?;
-            found.is_some_and(|credential| credential.revoked.is_none() && credential.disabled_at.is_none())
+            let usable =
+                |credential: &Credential| credential.revoked.is_none() && credential.disabled_at.is_none();
+            found.filter(usable).map(|_| ()).ok_or(Error::UnknownKey)
         }
-    };
-    if still { Ok(()) } else { Err(Error::UnknownKey) }
+    }
 }

@@ -18,12 +18,27 @@ use crate::{App, Facts};
 const MOST_HELD: usize = 20_000;
 /// A batch worth writing before its second is over.
 const WORTH_WRITING: usize = 400;
-/// Refused calls of one caller, or of one address without a working key, get this many lines a batch; the
-/// rest is one line with their number. Otherwise whoever can reach the port could fill the disk, and
+/// Calls beyond a caller's quota, and those from one address without a working key, get this many lines a
+/// batch; the rest is one line with their number. Otherwise whoever can reach the port could fill the disk, and
 /// hide behind the noise.
 const MOST_REFUSED: u64 = 5;
 /// So many callers and addresses are told apart in a batch; the rest share a line.
 const MOST_TOLD_APART: usize = 200;
+
+/// A call that changed nothing.
+#[derive(Debug)]
+pub struct Noted<'a> {
+    /// Who called, as far as known.
+    pub author: &'a Author,
+    pub action: Action,
+    /// What the request names; whether there is such a thing is not said.
+    pub target: Option<Target>,
+    pub facts: &'a Facts,
+    pub details: Details,
+    /// Whether nothing else bounds how many of these come: then only the first few of a batch are
+    /// written, and the number of the rest.
+    pub is_bounded: bool,
+}
 
 /// How much is held back, and how much was lost since the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -81,9 +96,9 @@ impl Journal {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn push(&self, entry: Entry) {
+    fn push(&self, entry: Entry, is_bounded: bool) {
         let mut held = self.lock();
-        if entry.action.verb == Verb::Denied && !held.refuse(&entry) {
+        if is_bounded && !held.refuse(&entry) {
             return;
         }
         if held.entries.len() >= MOST_HELD {
@@ -178,17 +193,10 @@ impl App {
         }
     }
 
-    /// Notes a read or a refused call for the next batch. `author` is who called, as far as known.
-    /// `target` is what the request names; whether there is such a thing is not said.
-    pub fn note(
-        &self,
-        author: &Author,
-        action: Action,
-        target: Option<Target>,
-        facts: &Facts,
-        details: Details,
-    ) {
-        self.journal().push(self.batch_entry(author, action, target, facts, details));
+    /// Notes a read or a refused call for the next batch.
+    pub fn note(&self, noted: Noted<'_>) {
+        let Noted { author, action, target, facts, details, is_bounded } = noted;
+        self.journal().push(self.batch_entry(author, action, target, facts, details), is_bounded);
     }
 
     /// Completes when a batch is worth writing before its time.

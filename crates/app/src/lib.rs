@@ -32,7 +32,7 @@ pub use call::{Answer, Call, Direct, Facts};
 pub use claviger_store::StoreError;
 pub use error::{Error, Kind, State};
 pub use field::Field;
-pub use journal::JournalState;
+pub use journal::{JournalState, Noted};
 pub use ports::{Clock, Entropy, Ports, Random};
 pub use quota::Quota;
 pub use repeat::Repeat;

@@ -10,7 +10,7 @@ use crate::text::{BillingPlan, Email, ExternalId, Metadata, Name};
 pub enum AccountStatus {
     /// In use; every account begins so.
     Active,
-    /// Stopped until it is reactivated: its credentials answer [`Code::UserSuspended`](crate::verification::Code).
+    /// Stopped until it is reactivated; so are its credentials.
     Suspended,
     /// Known, but not taken into use yet; its credentials work.
     Pending,

@@ -60,8 +60,8 @@ impl Actor {
     /// platform without being given any, and none of a partner's.
     ///
     /// # Errors
-    /// [`Refusal`] says why it does not, and names the capability that is lacking: of
-    /// [`Capability::ViewUserUsage`] the one it comes with.
+    /// [`Refusal`] says why it does not. [`Capability::ViewUserUsage`] has no word of its own: what is
+    /// named instead is [`Capability::ViewUsage`], and to the bootstrap key [`Capability::ManageUsers`].
     pub fn require(&self, capability: Capability) -> Result<(), Refusal> {
         use Capability as C;
         match (self, capability) {
@@ -82,7 +82,7 @@ impl Actor {
         }
     }
 
-    /// Whose rows this caller sees.
+    /// Whose rows this caller sees: what its queries are given.
     #[must_use]
     pub fn owner(&self) -> Owner {
         match self {

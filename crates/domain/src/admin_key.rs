@@ -28,7 +28,7 @@ pub struct AdminKey {
     pub updated_at: Option<Timestamp>,
     /// From this instant on it is not accepted; `None`: it does not expire.
     pub expires_at: Option<Timestamp>,
-    /// When it was last accepted, a second or so late; `None` before the first use.
+    /// When it was last accepted, as far as noted: that is done in batches. `None` before the first use.
     pub last_used_at: Option<Timestamp>,
     /// When it was ended for good; `None` while it was not.
     pub revoked_at: Option<Timestamp>,
@@ -82,7 +82,7 @@ pub struct BootstrapKey {
     pub id: BootstrapKeyId,
     /// What is shown of the key: `iiak_bootstrap_` and eight characters.
     pub prefix: KeyPrefix,
-    /// When it was made, or first given by the configuration.
+    /// When it came into force.
     pub created_at: Timestamp,
     /// When another one replaced it; `None` while it is in force.
     pub revoked_at: Option<Timestamp>,

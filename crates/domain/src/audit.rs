@@ -79,7 +79,7 @@ words! {
         Rotated = "rotated",
         /// Ended for good.
         Revoked = "revoked",
-        /// Looked at, or listed.
+        /// Looked at or listed; or the answer to an earlier change was told again.
         Read = "read",
         /// The caller was refused: the answer's status is 4xx.
         Denied = "denied",
@@ -137,7 +137,7 @@ pub struct Author {
     pub id: Option<Uuid>,
     /// The entity's name at that time; `None` of every caller but an admin key.
     pub entity: Option<String>,
-    /// The organization the caller belongs to; `None` of the platform's own callers.
+    /// The organization the caller belongs to; `None` of the platform's own callers, and of unknown ones.
     pub organization: Option<OrganizationId>,
 }
 
@@ -195,7 +195,7 @@ pub enum Detail {
     Text(String),
     /// Several values, in their order.
     List(Vec<Detail>),
-    /// Named values, in their order; no name twice.
+    /// Named values, in their order.
     Map(Vec<(String, Detail)>),
 }
 
@@ -218,7 +218,7 @@ pub type Details = Vec<(String, Detail)>;
 /// What the action was done to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Target {
-    /// What kind of thing it is; [`Entry::action`] names the same kind.
+    /// What kind of thing it is; a look at a credential's usage has the credential as its target.
     pub resource: Resource,
     /// Its id, of the kind that `resource` says.
     pub id: Uuid,
@@ -240,7 +240,7 @@ pub struct Entry {
     /// What it was done to; `None` of lists, and where the call named nothing that can be told apart.
     pub target: Option<Target>,
     /// Where the call came from, as [`client_address`](crate::address::client_address) finds it; `None`
-    /// on the command line.
+    /// where that is not known, as on the command line.
     pub address: Option<IpAddr>,
     /// The `X-Request-Id` of the call's answer; empty where no one request is meant.
     pub request_id: String,

@@ -37,7 +37,8 @@ impl Capability {
         Self::VerifyKeys,
     ];
 
-    /// The stable word of this capability, as the database and the audit log hold it.
+    /// The stable word of this capability, as the database, the audit log and the partner surface hold it.
+    /// [`Self::ViewUserUsage`] is told as the one it comes with.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -50,7 +51,7 @@ impl Capability {
         }
     }
 
-    /// The capability of a partner permission word, one of [`Self::PARTNER`].
+    /// The capability of a partner permission word, one of [`Self::PARTNER`]; `None` of any other text.
     #[must_use]
     pub fn of_partner_word(word: &str) -> Option<Self> {
         Self::PARTNER.into_iter().find(|capability| capability.word() == word)
@@ -62,16 +63,19 @@ impl Capability {
 pub struct CapabilitySet(BTreeSet<Capability>);
 
 impl CapabilitySet {
+    /// Whether `capability` is in the set; none stands in for another here.
     #[must_use]
     pub fn contains(&self, capability: Capability) -> bool {
         self.0.contains(&capability)
     }
 
+    /// Whether nothing may be done with the set.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
+    /// The capabilities, in the order of their declaration.
     pub fn iter(&self) -> impl Iterator<Item = Capability> + '_ {
         self.0.iter().copied()
     }

@@ -16,20 +16,27 @@ use crate::text::{Description, Metadata, Name};
 /// What kind of key a credential's secrets are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
+    /// `iiak_…`: a key a partner issued to a customer, for one [`Network`].
     Partner,
+    /// `ak_live_…`: an organization's production key.
     Live,
+    /// `ak_test_…`: an organization's sandbox key.
     Test,
+    /// `scim_…`: an organization's key for provisioning by SCIM (RFC 7644).
     Scim,
 }
 
 /// Which world a key belongs to; a key of one never reaches the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Environment {
+    /// Production.
     Live,
+    /// The sandbox.
     Test,
 }
 
 impl Class {
+    /// Every class.
     pub const ALL: [Self; 4] = [Self::Partner, Self::Live, Self::Test, Self::Scim];
 
     /// The stable word, as the database and the surfaces hold it.
@@ -43,6 +50,7 @@ impl Class {
         }
     }
 
+    /// The class of a word; `None` of any other text. Case matters.
     #[must_use]
     pub fn of_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|class| class.word() == word)
@@ -59,6 +67,7 @@ impl Class {
         }
     }
 
+    /// The world its keys belong to: the sandbox of test keys, production of all others.
     #[must_use]
     pub const fn environment(self) -> Environment {
         match self {
@@ -69,6 +78,7 @@ impl Class {
 }
 
 impl Environment {
+    /// The stable word, as the surfaces hold it.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -77,13 +87,14 @@ impl Environment {
         }
     }
 
+    /// The environment of a word; `None` of any other text. Case matters.
     #[must_use]
     pub fn of_word(word: &str) -> Option<Self> {
         [Self::Live, Self::Test].into_iter().find(|environment| environment.word() == word)
     }
 }
 
-/// The network a partner credential is for.
+/// The Cardano network a partner credential is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Network {
     /// 0: Cardano mainnet.
@@ -95,6 +106,7 @@ pub enum Network {
 }
 
 impl Network {
+    /// The `network_id` that the partner surface knows it by.
     #[must_use]
     pub const fn number(self) -> i16 {
         match self {
@@ -104,6 +116,7 @@ impl Network {
         }
     }
 
+    /// The network of a `network_id`; `None` of any number but 0, 1 and 2.
     #[must_use]
     pub fn of_number(number: i64) -> Option<Self> {
         [Self::Mainnet, Self::Preview, Self::Preprod]
@@ -115,20 +128,26 @@ impl Network {
 /// A balance that calls spend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Credits {
+    /// Units left to spend.
     pub remaining: u64,
+    /// How it fills up again; `None`: it never does by itself.
     pub refill: Option<Refill>,
 }
 
 /// Sets a balance back to `amount` each `every`, counted from `since`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refill {
+    /// Units after each refill, whatever was left before.
     pub amount: u64,
+    /// From one refill to the next, in whole milliseconds and at least one.
     pub every: TimeDelta,
+    /// The last refill, or when the count began.
     pub since: Timestamp,
 }
 
 impl Credits {
-    /// The balance as it stands at `now`, with every refill that has come due.
+    /// The balance as it stands at `now`, with every refill that has come due: however many those are,
+    /// the balance is then one refill's amount. A clock set back changes nothing.
     #[must_use]
     pub fn at(self, now: Timestamp) -> Self {
         let Some(refill) = self.refill else { return self };
@@ -145,40 +164,61 @@ impl Credits {
 /// The end of a credential: final.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revocation {
+    /// From this instant on.
     pub at: Timestamp,
+    /// Why, in the revoker's words; `None` when none were given.
     pub reason: Option<Description>,
 }
 
 /// What is verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credential {
+    /// Given when it is made; never changes, whatever its secrets do.
     pub id: CredentialId,
+    /// The tenant it belongs to; never changes.
     pub organization: OrganizationId,
     /// The admin key that made it; `None` when the organization did.
     pub admin_key: Option<AdminKeyId>,
+    /// The customer it was issued to; `None` when it is linked to none.
     pub user_account: Option<UserAccountId>,
+    /// What kind of key its secrets are; never changes.
     pub class: Class,
+    /// What its owner calls it.
     pub name: Name,
+    /// What it is for, in its owner's words; `None` when nothing is said.
     pub description: Option<Description>,
     /// Of the newest secret.
     pub prefix: KeyPrefix,
+    /// What calls with it may do; partner credentials have none.
     pub scopes: Scopes,
+    /// How fast it may be used; without any, as fast as it likes.
     pub limits: Limits,
+    /// The balance its calls spend; `None`: they are not counted against one.
     pub credits: Option<Credits>,
+    /// Where it may be used from; its organization's list must admit the address too.
     pub ip_allowlist: IpAllowlist,
+    /// Set for partner credentials; `None` for all others.
     pub network: Option<Network>,
+    /// The owner's own facts, which verification repeats to gateways; no rule reads them.
     pub metadata: Metadata,
+    /// When it was made.
     pub created_at: Timestamp,
+    /// When it was changed last; `None` until the first change.
     pub updated_at: Option<Timestamp>,
+    /// From this instant on it is refused; `None`: it does not expire.
     pub expires_at: Option<Timestamp>,
+    /// Since when it is switched off; `None` while it is on. Unlike a revocation, it can be taken back.
     pub disabled_at: Option<Timestamp>,
+    /// Its end; `None` while it was not revoked.
     pub revoked: Option<Revocation>,
+    /// When a call with it was last allowed; `None` before the first.
     pub last_used_at: Option<Timestamp>,
+    /// Which of its states this is; use does not make a new one.
     pub revision: Revision,
 }
 
 impl Credential {
-    /// Ends the credential for good.
+    /// Ends the credential for good at `now`, and every secret of it.
     ///
     /// # Errors
     /// [`AlreadyRevoked`] when it has been ended before.
@@ -190,7 +230,7 @@ impl Credential {
         Ok(self.touched(now))
     }
 
-    /// The credential in its next revision.
+    /// The credential in its next revision, changed at `now`: every change ends with it.
     #[must_use]
     pub fn touched(mut self, now: Timestamp) -> Self {
         self.updated_at = Some(now);

@@ -12,8 +12,11 @@ use crate::Timestamp;
 /// One named limit: at most `limit` units in any `window_seconds`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limit {
+    /// Told with the figures, so that callers know which limit is meant; [`Limits::new`] has its rule.
     pub name: String,
+    /// Units in one window; a call costs one unless it says otherwise.
     pub limit: u32,
+    /// The window's length in seconds.
     pub window_seconds: u32,
 }
 
@@ -24,18 +27,22 @@ pub struct Counter {
     pub window_seconds: u32,
     /// Which cell `current` counts: the number of windows since the epoch.
     pub cell: i64,
+    /// Units spent in that cell.
     pub current: u64,
+    /// Units spent in the cell before it.
     pub previous: u64,
 }
 
 /// A limit and its counter at one instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
+    /// Units that may still be spent now, rounded down.
     pub remaining: u32,
     /// When the whole limit will be free again, in milliseconds since the epoch.
     pub reset_at_ms: i64,
     /// When the asked cost will fit, in milliseconds since the epoch; `None` when it does now or never will.
     pub retry_at_ms: Option<i64>,
+    /// Whether the asked cost does not fit now.
     pub exceeded: bool,
 }
 
@@ -79,7 +86,7 @@ impl Limit {
         counter.current.saturating_add(u64::try_from(covered).unwrap_or(u64::MAX))
     }
 
-    /// Whether `cost` more units fit at `now`, without spending them.
+    /// Where the limit stands at `now`, and whether `cost` more units fit, without spending them.
     #[must_use]
     pub fn look(&self, counter: Counter, cost: u64, now: Timestamp) -> Standing {
         let (counter, elapsed) = self.roll(counter, now.timestamp_millis());
@@ -116,7 +123,7 @@ impl Limit {
         }
     }
 
-    /// The counter after `cost` units were spent at `now`.
+    /// The counter after `cost` units were spent at `now`, whether or not they fit: [`Self::look`] first.
     #[must_use]
     pub fn spend(&self, counter: Counter, cost: u64, now: Timestamp) -> Counter {
         let (counter, _) = self.roll(counter, now.timestamp_millis());
@@ -128,7 +135,7 @@ impl Limit {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Limits(Vec<Limit>);
 
-/// The limits are not acceptable.
+/// The limits break a rule of [`Limits::new`], or their text is not one that [`Limits`] prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a list of limits")]
 pub struct InvalidLimits;
@@ -158,7 +165,7 @@ impl Limits {
         if sound { Ok(Self(limits)) } else { Err(InvalidLimits) }
     }
 
-    /// The one limit of a partner credential.
+    /// The one limit of a partner credential: `limit` calls in any 60 seconds, under [`Self::PER_MINUTE`].
     #[must_use]
     pub fn per_minute(limit: u32) -> Self {
         Self(vec![Limit { name: Self::PER_MINUTE.to_owned(), limit, window_seconds: 60 }])
@@ -173,6 +180,7 @@ impl Limits {
             .map(|l| l.limit)
     }
 
+    /// The limits, in the order they were given.
     pub fn iter(&self) -> impl Iterator<Item = &Limit> {
         self.0.iter()
     }
@@ -194,6 +202,7 @@ impl fmt::Display for Limits {
 impl FromStr for Limits {
     type Err = InvalidLimits;
 
+    /// Reads what `Display` prints; the empty text is no limits.
     fn from_str(text: &str) -> Result<Self, InvalidLimits> {
         let one = |part: &str| {
             let (name, figures) = part.split_once(':')?;

@@ -11,29 +11,43 @@ use crate::text::{Email, InvalidText, Metadata, Name};
 /// Whether an organization's keys may be used at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OrganizationStatus {
+    /// In use.
     Active,
+    /// Stopped until it is reactivated: neither its credentials nor its admin keys are accepted.
     Suspended,
 }
 
 /// A tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Organization {
+    /// Given when it is made; never changes.
     pub id: OrganizationId,
+    /// What people call it; the partner surface tells it as `admin_entity_name`. Not unique.
     pub name: Name,
+    /// Its name in addresses, unique in the installation.
     pub slug: Slug,
+    /// Where it is reached; `None` when unknown. No mail is sent to it.
     pub email: Option<Email>,
+    /// The operator's name of what it pays for; `None` when it has none. No rule reads it.
     pub plan: Option<Name>,
+    /// Whether its keys work.
     pub status: OrganizationStatus,
+    /// The operator's own facts; no rule reads them.
     pub metadata: Metadata,
+    /// What all its keys are held to.
     pub settings: OrganizationSettings,
+    /// When it was made.
     pub created_at: Timestamp,
+    /// When it was changed last; `None` until the first change.
     pub updated_at: Option<Timestamp>,
+    /// Which of its states this is.
     pub revision: Revision,
 }
 
 /// What an organization's keys are held to, whatever each key says itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct OrganizationSettings {
+    /// Where its credentials may be used from; a credential's own list can only narrow it.
     pub ip_allowlist: IpAllowlist,
 }
 
@@ -56,6 +70,7 @@ impl Organization {
         }
     }
 
+    /// Whether its keys are refused.
     #[must_use]
     pub fn is_suspended(&self) -> bool {
         self.status == OrganizationStatus::Suspended
@@ -116,6 +131,7 @@ impl Slug {
         Self(text)
     }
 
+    /// The slug as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

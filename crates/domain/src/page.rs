@@ -10,8 +10,13 @@ pub struct Window {
 /// Which bound of a window was passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidWindow {
+    /// No rows, or too many, were asked for.
     #[error("the limit is not between 1 and {max}")]
-    Limit { max: u64 },
+    Limit {
+        /// The most that may be asked for.
+        max: u64,
+    },
+    /// The offset is beyond what a database counts.
     #[error("the offset is out of range")]
     Offset,
 }
@@ -35,11 +40,13 @@ impl Window {
         Ok(Self { limit, offset })
     }
 
+    /// How many rows are wanted at most.
     #[must_use]
     pub fn limit(self) -> u64 {
         self.limit
     }
 
+    /// How many rows are skipped.
     #[must_use]
     pub fn offset(self) -> u64 {
         self.offset
@@ -49,9 +56,11 @@ impl Window {
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Slice<T> {
+    /// The rows, in the list's order; at most as many as the window asked for.
     pub items: Vec<T>,
     /// How many rows match in all.
     pub total: u64,
+    /// What was asked for.
     pub window: Window,
 }
 
@@ -62,7 +71,7 @@ impl<T> Slice<T> {
         self.window.offset.saturating_add(self.items.len() as u64) < self.total
     }
 
-    /// The same page of other things.
+    /// The same page of other things, each made of one.
     pub fn map<U>(self, change: impl FnMut(T) -> U) -> Slice<U> {
         Slice { items: self.items.into_iter().map(change).collect(), total: self.total, window: self.window }
     }

@@ -7,14 +7,19 @@ use crate::Timestamp;
 /// The length of a usage bucket. Buckets begin at whole multiples since the epoch, in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Span {
+    /// 60 seconds: the finest usage is known to.
     Minute,
+    /// 60 minutes.
     Hour,
+    /// A UTC day of 24 hours; there are no leap seconds in Unix time.
     Day,
 }
 
 impl Span {
+    /// Every span, from the finest up; each is a whole number of the one before it.
     pub const ALL: [Self; 3] = [Self::Minute, Self::Hour, Self::Day];
 
+    /// Its length in seconds.
     #[must_use]
     pub const fn seconds(self) -> i64 {
         match self {
@@ -50,8 +55,11 @@ pub struct InvertedPeriod;
 /// Buckets of one span whose starts lie in `from..until`, in seconds since the epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cells {
+    /// The length of each bucket.
     pub span: Span,
+    /// The start of the first bucket.
     pub from: i64,
+    /// The start of the first bucket that is left out.
     pub until: i64,
 }
 
@@ -59,17 +67,21 @@ impl Period {
     /// The most days a breakdown goes back.
     pub const MAX_DAYS: i64 = 366;
 
+    /// The period from `start` to `end`; one instant is a period too.
+    ///
     /// # Errors
     /// [`InvertedPeriod`] when `end` is before `start`.
     pub fn new(start: Timestamp, end: Timestamp) -> Result<Self, InvertedPeriod> {
         if end < start { Err(InvertedPeriod) } else { Ok(Self { start, end }) }
     }
 
+    /// The first instant of it.
     #[must_use]
     pub fn start(self) -> Timestamp {
         self.start
     }
 
+    /// The last instant of it.
     #[must_use]
     pub fn end(self) -> Timestamp {
         self.end

@@ -5,18 +5,22 @@
 pub struct Revision(u64);
 
 impl Revision {
+    /// Of what was just made.
     pub const FIRST: Self = Self(1);
 
+    /// Takes a stored number back.
     #[must_use]
     pub const fn from_stored(number: u64) -> Self {
         Self(number)
     }
 
+    /// The number to store, and to tell as the resource's `ETag`.
     #[must_use]
     pub const fn number(self) -> u64 {
         self.0
     }
 
+    /// Of the resource after one more change.
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0 + 1)

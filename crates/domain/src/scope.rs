@@ -1,4 +1,16 @@
 //! Scopes: open words an API's owner gives its own resources, such as `workflows:read`.
+//!
+//! ```
+//! use claviger_domain::scope::{InvalidScope, ScopeExpression, Scopes};
+//!
+//! let held: Scopes = "workflows:read transactions:*".parse()?;
+//! let wanted: ScopeExpression = "workflows:read AND (transactions:read OR admin:audit)".parse()?;
+//! assert!(wanted.is_satisfied_by(&held));
+//!
+//! let wanted: ScopeExpression = "workflows:write".parse()?;
+//! assert!(!wanted.is_satisfied_by(&held));
+//! # Ok::<(), InvalidScope>(())
+//! ```
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,7 +29,7 @@ impl Scope {
     pub const MAX: usize = 128;
 
     /// Whether holding `self` is enough where `wanted` is asked. A wildcard covers every scope that
-    /// goes on from its place, other wildcards included.
+    /// goes on from its place, other wildcards included; asked for, it is covered by wildcards only.
     #[must_use]
     pub fn covers(&self, wanted: &Self) -> bool {
         match self.0.strip_suffix('*') {
@@ -26,6 +38,7 @@ impl Scope {
         }
     }
 
+    /// The word.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -35,6 +48,8 @@ impl Scope {
 impl FromStr for Scope {
     type Err = InvalidScope;
 
+    /// Reads two or more parts joined by colons. A part is letters, digits, `_`, `-` and `.` of ASCII; the
+    /// last one may be `*` instead. Case matters.
     fn from_str(text: &str) -> Result<Self, InvalidScope> {
         let word = |part: &str| {
             !part.is_empty()
@@ -61,6 +76,7 @@ impl fmt::Display for Scope {
 pub struct Scopes(Vec<Scope>);
 
 impl Scopes {
+    /// Holds `scopes`, in this order; without any, nothing is covered.
     #[must_use]
     pub fn new(scopes: Vec<Scope>) -> Self {
         Self(scopes)
@@ -72,6 +88,7 @@ impl Scopes {
         self.0.iter().any(|held| held.covers(wanted))
     }
 
+    /// The scopes, in the order they were given.
     pub fn iter(&self) -> impl Iterator<Item = &Scope> {
         self.0.iter()
     }
@@ -93,6 +110,7 @@ impl fmt::Display for Scopes {
 impl FromStr for Scopes {
     type Err = InvalidScope;
 
+    /// Reads scopes separated by white space; the empty text is no scopes.
     fn from_str(text: &str) -> Result<Self, InvalidScope> {
         text.split_ascii_whitespace().map(str::parse).collect::<Result<_, _>>().map(Self)
     }
@@ -101,8 +119,11 @@ impl FromStr for Scopes {
 /// What a call demands: scopes joined by `AND` and `OR`, with parentheses; `AND` binds tighter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ScopeExpression {
+    /// This one must be covered.
     Scope(Scope),
+    /// All of these must be satisfied; of none, that is so.
     All(Vec<ScopeExpression>),
+    /// At least one of these must be satisfied; of none, that is never so.
     Any(Vec<ScopeExpression>),
 }
 
@@ -125,6 +146,7 @@ impl ScopeExpression {
 impl FromStr for ScopeExpression {
     type Err = InvalidScope;
 
+    /// Reads scopes, `AND` and `OR` in either case, and parentheses, 16 deep at most.
     fn from_str(text: &str) -> Result<Self, InvalidScope> {
         if text.len() > Self::MAX {
             return Err(InvalidScope);

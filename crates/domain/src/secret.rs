@@ -2,6 +2,26 @@
 //!
 //! A key is a type prefix, a random part of at least 128 bits and a CRC-32 (ISO-HDLC) of all that
 //! precedes it. Only a keyed BLAKE3 digest under a versioned pepper is ever stored.
+//!
+//! A service that links this crate tells mistyped and invented keys apart from possible ones without
+//! asking anybody:
+//!
+//! ```
+//! use claviger_domain::secret::{KeyFormat, MalformedKey, Plaintext};
+//!
+//! let key: Plaintext = "iiak_0123456789abcdefghijklmnopqrstuvwxyz012340w53k76".parse()?;
+//! assert_eq!(key.format(), KeyFormat::Partner);
+//! // What may be logged and shown:
+//! assert_eq!(key.prefix().as_str(), "iiak_01234567");
+//!
+//! // Two characters have changed places: the checksum is not theirs.
+//! let mistyped = "iiak_1023456789abcdefghijklmnopqrstuvwxyz012340w53k76";
+//! assert_eq!(mistyped.parse::<Plaintext>().err(), Some(MalformedKey));
+//! # Ok::<(), MalformedKey>(())
+//! ```
+//!
+//! The checksum is no signature: anybody can compute it, and only verification says whether a key was
+//! ever issued.
 
 mod format;
 mod pepper;
@@ -51,7 +71,8 @@ impl Plaintext {
         self.format
     }
 
-    /// What may be shown of it afterwards: the type prefix and the next eight characters.
+    /// What may be shown of it afterwards: the type prefix and the next eight characters. At least 96
+    /// random bits stay hidden.
     #[must_use]
     pub fn prefix(&self) -> KeyPrefix {
         KeyPrefix(self.text[..self.format.prefix().len() + 8].to_owned())
@@ -61,7 +82,7 @@ impl Plaintext {
 impl FromStr for Plaintext {
     type Err = MalformedKey;
 
-    /// Recognises a key by its form and checksum alone.
+    /// Recognises a key by its form and checksum alone; white space around it is not part of a key.
     fn from_str(text: &str) -> Result<Self, MalformedKey> {
         let format = KeyFormat::recognise(text).ok_or(MalformedKey)?;
         Ok(Self { text: Zeroizing::new(text.to_owned()), format })
@@ -85,7 +106,7 @@ impl KeyPrefix {
         Self(text)
     }
 
-    /// The characters.
+    /// The characters, for example `iiak_a1b2c3d4`.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -127,16 +148,22 @@ impl fmt::Debug for Digest {
 /// A digest and the pepper it was made under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SealedSecret {
+    /// BLAKE3 of the key's characters, keyed with the pepper.
     pub digest: Digest,
+    /// Which pepper: as long as it is configured, the key verifies.
     pub pepper: PepperVersion,
 }
 
 /// One secret of a credential. Rotation adds a version and gives the ones before it an end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretVersion {
+    /// Given when it is made; never changes.
     pub id: SecretId,
+    /// Counts the secrets of one credential, from 1.
     pub number: u32,
+    /// What is kept of the key.
     pub sealed: SealedSecret,
+    /// When it was made.
     pub created_at: Timestamp,
     /// From this instant on the secret no longer verifies; `None` while it is the current one.
     pub ends_at: Option<Timestamp>,

@@ -5,12 +5,19 @@ use std::fmt;
 /// Why a text was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidText {
+    /// There is no text; of a name, once trimmed.
     #[error("empty")]
     Empty,
+    /// It has more characters than the kind of text may have.
     #[error("longer than {max} characters")]
-    TooLong { max: usize },
+    TooLong {
+        /// The most that are allowed, in Unicode scalar values.
+        max: usize,
+    },
+    /// One of its characters is of Unicode's category Cc.
     #[error("contains a control character")]
     ControlCharacter,
+    /// It breaks the rule of its kind in another way.
     #[error("not of the expected form")]
     Form,
 }
@@ -154,10 +161,18 @@ impl Email {
 /// Why a metadata object was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidMetadata {
+    /// Its compact JSON text is too long.
     #[error("larger than {max} bytes")]
-    TooLarge { max: usize },
+    TooLarge {
+        /// The most bytes that are allowed, in UTF-8.
+        max: usize,
+    },
+    /// Its objects and lists are nested too deep.
     #[error("nested deeper than {max} levels")]
-    TooDeep { max: usize },
+    TooDeep {
+        /// The most levels that are allowed.
+        max: usize,
+    },
 }
 
 impl Metadata {
@@ -166,7 +181,8 @@ impl Metadata {
     /// The deepest nesting; the object itself is the first level.
     pub const MAX_DEPTH: usize = 8;
 
-    /// Checks the compact JSON text of an object whose nesting is `depth`.
+    /// Checks the bounds of `json`, the compact JSON text of an object whose nesting is `depth`. That it is
+    /// one is the caller's word: this crate reads no JSON.
     ///
     /// # Errors
     /// [`InvalidMetadata`] says which bound is passed.

@@ -3,10 +3,11 @@
 /// Counts over any set of calls; they add up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tally {
+    /// How many calls.
     pub total: u64,
     /// Denied, or reported with a status of 400 and above.
     pub failed: u64,
-    /// Sum over the calls whose duration was reported.
+    /// Milliseconds, summed over the calls whose duration was reported.
     pub duration_ms: u64,
     /// How many calls reported a duration.
     pub timed: u64,
@@ -19,6 +20,7 @@ impl Tally {
         Self { total: 1, failed: failed as u64, duration_ms: 0, timed: 0 }
     }
 
+    /// The calls that did not fail.
     #[must_use]
     pub const fn succeeded(&self) -> u64 {
         self.total.saturating_sub(self.failed)

@@ -269,7 +269,9 @@ impl FromRequestParts<App> for IfMatch {
 
 fn revision(tag: &str) -> Option<Revision> {
     let number = tag.strip_prefix('"')?.strip_suffix('"')?;
-    number.parse().ok().map(Revision::from_stored)
+    let revision = number.parse().ok().map(Revision::from_stored)?;
+    // `"+2"` and `"02"` are other tags.
+    (etag(revision) == tag).then_some(revision)
 }
 
 /// The tag of a revision.

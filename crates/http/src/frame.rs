@@ -11,7 +11,7 @@ use axum::http::header::{HeaderName, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use claviger_app::{App, Error, Facts, Quota};
+use claviger_app::{App, Error, Facts, Noted, Quota};
 use claviger_domain::address::client_address;
 use claviger_domain::audit::{Action, Author, Detail, Resource, Verb};
 use claviger_domain::secret::KeyFormat;
@@ -115,8 +115,14 @@ pub(crate) async fn around(
             ("route".to_owned(), Detail::text_or_null(route.as_deref())),
             ("status".to_owned(), Detail::Number(status.into())),
         ];
-        let action = Action { resource, verb };
-        state.app.note(author.as_ref().unwrap_or(&Author::UNKNOWN), action, target, &facts, details);
+        state.app.note(Noted {
+            author: author.as_ref().unwrap_or(&Author::UNKNOWN),
+            action: Action { resource, verb },
+            target,
+            facts: &facts,
+            details,
+            is_bounded: author.is_none() || status == 429,
+        });
     }
     dress(response.headers_mut(), &facts.request_id, quota);
     let took = started.elapsed();

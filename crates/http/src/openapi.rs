@@ -107,10 +107,20 @@ fn tell_headers(operation: &mut Operation, is_tagged: bool, is_post: bool, manne
     let all = [
         (true, Type::String, "X-Request-Id", "The id of the request, for support and the audit log"),
         (is_tagged, Type::String, "ETag", "The revision of the resource, for `If-Match`"),
-        (is_post && manners.is_admin, Type::String, "Idempotency-Replayed", "`true` on an answer that was given before"),
+        (
+            is_post && manners.is_admin,
+            Type::String,
+            "Idempotency-Replayed",
+            "`true` on an answer that was given before",
+        ),
         (manners.is_admin, Type::Integer, "X-RateLimit-Limit", "Requests this key may make in a minute"),
         (manners.is_admin, Type::Integer, "X-RateLimit-Remaining", "Requests left at this moment"),
-        (manners.is_admin, Type::Integer, "X-RateLimit-Reset", "Unix time at which all of them are free again"),
+        (
+            manners.is_admin,
+            Type::Integer,
+            "X-RateLimit-Reset",
+            "Unix time at which all of them are free again",
+        ),
         (manners.is_admin, Type::String, "RateLimit-Policy", "The limit, as a structured field"),
         (manners.is_admin, Type::String, "RateLimit", "What is left of it, as a structured field"),
     ];
@@ -119,7 +129,8 @@ fn tell_headers(operation: &mut Operation, is_tagged: bool, is_post: bool, manne
         for (applies, kind, name, description) in &all {
             if *applies {
                 let schema = ObjectBuilder::new().schema_type(kind.clone()).build();
-                let header = HeaderBuilder::new().schema(Some(schema)).description(Some(*description)).build();
+                let header =
+                    HeaderBuilder::new().schema(Some(schema)).description(Some(*description)).build();
                 response.headers.insert((*name).to_owned(), RefOr::T(header));
             }
         }

@@ -39,6 +39,8 @@ pub(crate) struct Http {
     pub(crate) request_timeout: Duration,
     pub(crate) shutdown_grace: Duration,
     pub(crate) max_connections: usize,
+    /// 0 is no limit.
+    pub(crate) max_connections_per_address: usize,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -91,11 +93,17 @@ impl Default for Config {
                 request_timeout: Duration::from_secs(30),
                 shutdown_grace: Duration::from_secs(30),
                 max_connections: 10_000,
+                max_connections_per_address: 1_000,
             },
             database: Database::default(),
             keys: Keys::default(),
             limits: Limits { admin_per_minute: 500 },
-            telemetry: Telemetry { log: "info".to_owned(), log_format: LogFormat::Auto, otlp_endpoint: None },
+            telemetry: Telemetry {
+                // A line for each schema change would be most of what a first start says.
+                log: "info,sea_orm_migration=warn".to_owned(),
+                log_format: LogFormat::Auto,
+                otlp_endpoint: None,
+            },
             runtime: Runtime::default(),
         }
     }

@@ -1,10 +1,12 @@
 //! Opening the database for a command: its directory, its peppers, its tables, and the application
 //! on top.
 
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{self, OpenOptions};
+use std::io::ErrorKind;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
+use claviger_app::peppers::Unfit;
 use claviger_app::{App, Settings};
 use claviger_store::{Store, StoreError, StoreOptions};
 
@@ -12,12 +14,12 @@ use crate::config::{Config, Embedded};
 use crate::failure::{Failure, with_causes};
 use crate::{durable, output, peppers, runtime, system};
 
-/// What to do about an embedded database that is not there.
+/// What to do about a database, or tables of this version, that are not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Missing {
     Made,
     /// A command that works on what is there would otherwise make an empty installation of a
-    /// mistyped path.
+    /// mistyped path, or change the tables under a server of another version.
     Refused,
 }
 
@@ -52,48 +54,92 @@ pub(crate) async fn close(app: &App) -> Result<(), Failure> {
     })
 }
 
-/// The application on its database, whose tables are those of this version.
+/// The application on its database, whose tables are those of this version and whose keys were made
+/// under these peppers.
 pub(crate) async fn open(config: &Config, missing: Missing) -> Result<App, Failure> {
     let ports = system::ports();
     let url = config.database_url();
-    if let Some(Embedded::File(file)) = url.embedded() {
-        if missing == Missing::Refused && !file.exists() {
+    match url.embedded() {
+        Some(Embedded::Memory) if missing == Missing::Refused => {
             return Err(Failure::operation(format!(
-                "there is no database at {}; `claviger serve` makes one, CLAVIGER_DATA_DIR and CLAVIGER_DATABASE_URL say \
-                 where it is",
-                file.display()
+                "no command reaches {}: such a database lives in the server's process alone",
+                url.shown()
             )));
         }
-        durable::create_directory(&config.data_dir).map_err(|error| {
-            Failure::operation(format!(
-                "cannot make the data directory {}: {error}",
-                config.data_dir.display()
-            ))
-        })?;
+        Some(Embedded::File(file)) => prepare(config, file, missing)?,
+        Some(Embedded::Memory) | None => {}
     }
     let peppers = peppers::of(config, &*ports.entropy)?;
     if let Some(Embedded::File(file)) = url.embedded() {
         keep_private(file)?;
     }
-    let cannot = |error: StoreError| {
-        Failure::operation(format!("cannot open the database {}: {}", url.shown(), with_causes(&error)))
-    };
-    let store = Store::connect(url.expose(), &StoreOptions::default()).await.map_err(cannot)?;
-    if let Err(error) = store.migrate().await {
-        // Left open, SQLite's log would stay beside a database that was only looked at.
-        store.close().await;
-        return Err(cannot(error));
-    }
+    let store = Store::connect(url.expose(), &StoreOptions::default())
+        .await
+        .map_err(|error| cannot_open(config, &error))?;
     let settings = Settings { peppers, admin_limit_per_minute: config.limits.admin_per_minute };
-    Ok(App::new(store, ports, settings))
+    let app = App::new(store, ports, settings);
+    if let Err(failure) = fit(config, &app, missing).await {
+        // Left open, SQLite's log would stay beside a database that was only looked at.
+        app.store().clone().close().await;
+        return Err(failure);
+    }
+    Ok(app)
 }
 
-/// SQLite would make its files readable by everybody; they take the mode of the first one.
+/// Sees to the directory of an embedded database.
+fn prepare(config: &Config, database: &Path, missing: Missing) -> Result<(), Failure> {
+    if missing == Missing::Refused && !peppers::holds_data(database) {
+        return Err(Failure::operation(format!(
+            "there is no database at {}; `claviger serve` makes one, CLAVIGER_DATA_DIR and CLAVIGER_DATABASE_URL say where \
+             it is",
+            database.display()
+        )));
+    }
+    durable::create_directory(&config.data_dir).map_err(|error| {
+        Failure::operation(format!("cannot make the data directory {}: {error}", config.data_dir.display()))
+    })
+}
+
+/// SQLite would make its files readable by everybody; they take the mode of the first one. One that is
+/// open to others already stays so and is only told: a backup's account may need it, and without the
+/// peppers no key can be made of what is in it.
 fn keep_private(file: &Path) -> Result<(), Failure> {
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(file) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
-            Err(Failure::operation(format!("cannot make the database {}: {error}", file.display())))
+        Ok(_) => return Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+        Err(error) => {
+            return Err(Failure::operation(format!("cannot make the database {}: {error}", file.display())));
         }
-        _ => Ok(()),
     }
+    let mode = fs::metadata(file).map_or(0, |file| file.mode() & 0o777);
+    if mode & 0o077 != 0 {
+        let mode = format!("{mode:04o}");
+        tracing::warn!(database = %file.display(), mode, "the database is open to others; `chmod 600` closes it");
+    }
+    Ok(())
+}
+
+/// Sees to it that tables and peppers fit, before anything else is read or written.
+async fn fit(config: &Config, app: &App, missing: Missing) -> Result<(), Failure> {
+    let cannot = |error: StoreError| cannot_open(config, &error);
+    match missing {
+        Missing::Made => app.store().migrate().await.map_err(cannot)?,
+        Missing::Refused if app.store().schema_is_current().await.map_err(cannot)? => {}
+        Missing::Refused => {
+            return Err(Failure::operation(format!(
+                "the tables in {} are not those of this version; stop the server if one runs, and run `claviger migrate`",
+                config.database_url().shown()
+            )));
+        }
+    }
+    claviger_app::peppers::check(app).await.map_err(|unfit| match unfit {
+        Unfit::Unavailable(error) => cannot(error),
+        Unfit::Different(version) => peppers::different(config, version),
+        Unfit::Missing(version) => peppers::absent(config, version),
+    })
+}
+
+fn cannot_open(config: &Config, error: &StoreError) -> Failure {
+    let url = config.database_url();
+    Failure::operation(format!("cannot open the database {}: {}", url.shown(), with_causes(error)))
 }

@@ -1,9 +1,12 @@
 //! Accepting connections, serving them, and letting them finish: what `axum::serve` does, with
 //! limits on how many callers there are and how long they may say nothing.
 
+mod addresses;
+
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -15,6 +18,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
+use ipnet::IpNet;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
@@ -22,11 +26,19 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
+use addresses::{Addresses, Place};
+
 /// What callers may take up.
 #[derive(Debug, Clone)]
 pub(crate) struct Limits {
     pub(crate) max_connections: usize,
-    /// How long a connection may take to send a request's head, counted from the answer before it.
+    /// Of one address; `None` is no limit.
+    pub(crate) max_connections_per_address: Option<usize>,
+    /// Whose connections are not counted by address.
+    pub(crate) trusted_proxies: Vec<IpNet>,
+    /// How long a new connection may take to send its first request's head.
+    pub(crate) first_head: Duration,
+    /// How long it may take to send another one, counted from the answer before it.
     pub(crate) silence: Duration,
     /// How long requests in progress are waited for once told to stop.
     pub(crate) grace: Duration,
@@ -39,6 +51,9 @@ pub(crate) enum Ended {
     /// The grace ran out with this many connections still busy; they were cut.
     Cut(usize),
 }
+
+/// Whoever connects has something to ask: silence here is a fault or an attack.
+pub(crate) const FIRST_HEAD: Duration = Duration::from_secs(10);
 
 /// Longer than the minute for which reverse proxies usually keep an idle connection, so that it is
 /// they who close it and no request meets a closed door.
@@ -67,16 +82,19 @@ pub(crate) async fn serve(
     let graceful = GracefulShutdown::new();
     let tasks = TaskTracker::new();
     let cut = CancellationToken::new();
-    let mut door = Door::new(listener, limits.max_connections);
+    let mut door = Door::new(listener, limits);
     let mut stop = std::pin::pin!(stop);
     loop {
-        let (stream, peer, slot) = tokio::select! {
+        let (stream, peer, seat) = tokio::select! {
             biased;
             () = &mut stop => break,
             accepted = door.next() => accepted,
         };
         let router = router.clone();
+        let asked = Arc::new(AtomicBool::new(false));
+        let silent = silent(asked.clone(), limits.first_head);
         let answer = service_fn(move |request: Request<Incoming>| {
+            asked.store(true, Ordering::Relaxed);
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(ConnectInfo(peer));
             router.clone().oneshot(request)
@@ -88,9 +106,10 @@ pub(crate) async fn serve(
                 served = connection => if let Err(error) = served {
                     tracing::debug!(%peer, %error, "connection ended early");
                 },
+                () = silent => tracing::debug!(%peer, "connection without a request closed"),
                 () = cut.cancelled() => {}
             }
-            drop(slot);
+            drop(seat);
         });
     }
     drop(door);
@@ -105,34 +124,52 @@ pub(crate) async fn serve(
     Ended::Cut(unfinished)
 }
 
-/// The listener, and the slots of those who may come in.
+/// Resolves when nothing was asked within `patience`. Hyper has one patience for all of a connection's
+/// requests.
+async fn silent(asked: Arc<AtomicBool>, patience: Duration) {
+    sleep(patience).await;
+    if asked.load(Ordering::Relaxed) {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// The listener, and the seats of those who may come in.
 struct Door {
     listener: TcpListener,
     slots: Arc<Semaphore>,
+    addresses: Addresses,
     pause: Duration,
     /// Whether the last one had to wait for a slot: told once, not for each.
     crowded: bool,
 }
 
+/// What a connection takes up, given back when dropped.
+struct Seat {
+    _slot: OwnedSemaphorePermit,
+    _place: Place,
+}
+
 impl Door {
-    fn new(listener: TcpListener, max_connections: usize) -> Self {
-        let slots = Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS)));
-        Self { listener, slots, pause: FIRST_PAUSE, crowded: false }
+    fn new(listener: TcpListener, limits: &Limits) -> Self {
+        let slots = Arc::new(Semaphore::new(limits.max_connections.min(Semaphore::MAX_PERMITS)));
+        let addresses = Addresses::new(limits.max_connections_per_address, limits.trusted_proxies.clone());
+        Self { listener, slots, addresses, pause: FIRST_PAUSE, crowded: false }
     }
 
     /// The next connection. What goes wrong is waited out: a server that is short of files today
     /// is not to be gone tomorrow.
-    async fn next(&mut self) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
+    async fn next(&mut self) -> (TcpStream, SocketAddr, Seat) {
         let slot = self.slot().await;
         loop {
             match self.listener.accept().await {
                 Ok((stream, peer)) => {
                     self.pause = FIRST_PAUSE;
+                    let Some(place) = self.addresses.place(peer.ip()) else { continue };
                     // Small answers must not wait for the caller's acknowledgement of the last.
                     if let Err(error) = stream.set_nodelay(true) {
                         tracing::debug!(%peer, %error, "TCP_NODELAY refused");
                     }
-                    return (stream, peer, slot);
+                    return (stream, peer, Seat { _slot: slot, _place: place });
                 }
                 Err(error) if is_callers(&error) => {}
                 Err(error) => {

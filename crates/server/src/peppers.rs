@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use claviger_app::Entropy;
-use claviger_domain::secret::{InvalidPeppers, Peppers};
+use claviger_domain::secret::{InvalidPeppers, PepperVersion, Peppers};
 
 use crate::config::{Config, Embedded, Reason};
 use crate::durable::{self, Placed};
@@ -16,7 +16,7 @@ use crate::failure::Failure;
 /// The peppers of this installation, made now if this is its first start.
 pub(crate) fn of(config: &Config, entropy: &dyn Entropy) -> Result<Peppers, Failure> {
     let database = config.database_url();
-    let file = config.data_dir.join("peppers");
+    let file = file(config);
     if let Some(peppers) = &config.keys.peppers {
         if database.embedded().is_some() && file.exists() {
             tracing::warn!(file = %file.display(), "peppers are taken from CLAVIGER_PEPPERS, the file is not read");
@@ -113,8 +113,39 @@ fn read(file: &Path) -> Result<Option<Peppers>, Failure> {
     })
 }
 
+/// What is said when the database knows another pepper by this version.
+pub(crate) fn different(config: &Config, version: PepperVersion) -> Failure {
+    let (place, database) = (place(config), config.database_url());
+    Failure::operation(format!(
+        "pepper {version} in {place} is not the one that keys in {} were made under: every one of them would be refused; \
+         put back the pepper that belongs to this database (a new one gets a version of its own beside it)",
+        database.shown()
+    ))
+}
+
+/// What is said when keys need a pepper that is not there.
+pub(crate) fn absent(config: &Config, version: PepperVersion) -> Failure {
+    let (place, database) = (place(config), config.database_url());
+    Failure::operation(format!(
+        "pepper {version} is not in {place}, and keys in {} that are in force were made under it: every one of them would \
+         be refused; put it back beside the others, until none of these keys is in force",
+        database.shown()
+    ))
+}
+
+fn place(config: &Config) -> String {
+    match config.keys.peppers {
+        Some(_) => "CLAVIGER_PEPPERS (keys.peppers)".to_owned(),
+        None => format!("the peppers file {}", file(config).display()),
+    }
+}
+
+fn file(config: &Config) -> PathBuf {
+    config.data_dir.join("peppers")
+}
+
 /// SQLite may still have everything in the log beside an empty file.
-fn holds_data(database: &Path) -> bool {
+pub(crate) fn holds_data(database: &Path) -> bool {
     let mut log = database.as_os_str().to_owned();
     log.push("-wal");
     [database.to_owned(), PathBuf::from(log)]

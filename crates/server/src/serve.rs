@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::database::{self, Missing};
 use crate::failure::{Failure, with_causes};
-use crate::listen::{self, Ended, Limits, SILENCE};
+use crate::listen::{self, Ended, FIRST_HEAD, Limits, SILENCE};
 use crate::shutdown::Signals;
 use crate::{first_start, output, runtime, system, telemetry};
 
@@ -112,7 +112,18 @@ fn limits(config: &Config) -> Limits {
             "CLAVIGER_MAX_CONNECTIONS is more than the open-files limit allows; it is lowered"
         );
     }
-    Limits { max_connections: wanted.min(possible), silence: SILENCE, grace: config.http.shutdown_grace }
+    let max_connections = wanted.min(possible);
+    Limits {
+        max_connections,
+        max_connections_per_address: match config.http.max_connections_per_address {
+            0 => None,
+            limit => Some(limit.min(max_connections / 2).max(1)),
+        },
+        trusted_proxies: config.http.trusted_proxies.clone(),
+        first_head: FIRST_HEAD,
+        silence: SILENCE,
+        grace: config.http.shutdown_grace,
+    }
 }
 
 fn http_settings(config: &Config) -> HttpSettings {

@@ -111,16 +111,19 @@ impl From<&UserAccount> for Model {
     }
 }
 
+/// The queries on user accounts.
 #[derive(Debug)]
 pub struct UserAccounts<'a, C>(pub(crate) &'a C);
 
 impl<C: ConnectionTrait> UserAccounts<'_, C> {
-    /// Answers [`StoreError::Conflict`] of the external id when the admin key has used it already.
+    /// Adds an account. Answers [`StoreError::Conflict`] of the external id when another account of its
+    /// admin key has it.
     pub async fn insert(&self, account: &UserAccount) -> Result<(), StoreError> {
         Entity::insert(Model::from(account).into_active_model()).exec_without_returning(self.0).await?;
         Ok(())
     }
 
+    /// The account of this id; `None` when the owner has no such account.
     pub async fn find(&self, owner: Owner, id: UserAccountId) -> Result<Option<UserAccount>, StoreError> {
         self.one(owner, id, false).await
     }
@@ -146,6 +149,8 @@ impl<C: ConnectionTrait> UserAccounts<'_, C> {
         query.one(self.0).await?.map(UserAccount::try_from).transpose()
     }
 
+    /// The account with this external id; the oldest, where an organization's admin keys use it more than
+    /// once. `None` when the owner has none.
     pub async fn find_by_external_id(
         &self,
         owner: Owner,
@@ -161,7 +166,7 @@ impl<C: ConnectionTrait> UserAccounts<'_, C> {
             .transpose()
     }
 
-    /// The accounts of these ids; those of other owners are left out.
+    /// The accounts of these ids, in no order; unknown ones and those of other owners are left out.
     pub async fn find_many(
         &self,
         owner: Owner,
@@ -178,7 +183,7 @@ impl<C: ConnectionTrait> UserAccounts<'_, C> {
         rows.into_iter().map(UserAccount::try_from).collect()
     }
 
-    /// Newest first; only those of `status` when one is given.
+    /// The owner's accounts, newest first; only those of `status` when one is given.
     pub async fn list(
         &self,
         owner: Owner,
@@ -196,7 +201,8 @@ impl<C: ConnectionTrait> UserAccounts<'_, C> {
         Ok(Slice { items, total, window })
     }
 
-    /// Writes the state of an account that is in the revision before.
+    /// Writes the state of an account that is in the revision before; [`StoreError::Overtaken`] when it is
+    /// in another. A new external id that is in use is a [`StoreError::Conflict`], as on inserting.
     pub async fn save(&self, account: &UserAccount) -> Result<(), StoreError> {
         let done = Entity::update_many()
             .set(Model::from(account).into_active_model().reset_all())

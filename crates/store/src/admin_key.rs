@@ -5,6 +5,7 @@ use claviger_domain::actor::Owner;
 use claviger_domain::admin_key::AdminKey;
 use claviger_domain::capability::{Capability, CapabilitySet};
 use claviger_domain::ids::{AdminKeyId, OrganizationId};
+use claviger_domain::organization::Organization;
 use claviger_domain::page::{Slice, Window};
 use claviger_domain::revision::Revision;
 use claviger_domain::secret::{Digest, KeyPrefix, PepperVersion, SealedSecret};
@@ -12,9 +13,9 @@ use claviger_domain::text::Name;
 use sea_orm::entity::prelude::*;
 use sea_orm::{ActiveValue, Condition, IntoActiveModel, QueryOrder, QuerySelect};
 
-use crate::StoreError;
 use crate::owned::owned;
 use crate::value::{Row, blob, signed, stamp, unsigned};
+use crate::{StoreError, organization};
 
 mod row {
     use sea_orm::entity::prelude::*;
@@ -128,40 +129,49 @@ fn model(key: &AdminKey, sealed: &SealedSecret) -> Model {
     }
 }
 
+/// The queries on admin keys. An admin key owns itself: as an owner, it finds no other.
 #[derive(Debug)]
 pub struct AdminKeys<'a, C>(pub(crate) &'a C);
 
 impl<C: ConnectionTrait> AdminKeys<'_, C> {
+    /// Adds a key, with what is kept of its text.
     pub async fn insert(&self, key: &AdminKey, sealed: &SealedSecret) -> Result<(), StoreError> {
         Entity::insert(model(key, sealed).into_active_model()).exec_without_returning(self.0).await?;
         Ok(())
     }
 
-    /// The key with one of these digests, whatever its state.
-    pub async fn find_by_digest_unscoped(&self, digests: &[Digest]) -> Result<Option<AdminKey>, StoreError> {
-        Entity::find()
-            .filter(Column::Digest.is_in(digests.iter().map(blob)))
-            .one(self.0)
-            .await?
-            .map(AdminKey::try_from)
-            .transpose()
+    /// The key with one of these digests and its organization, whatever their states; `None` when no key
+    /// has one.
+    pub async fn find_by_digest_unscoped(
+        &self,
+        digests: &[Digest],
+    ) -> Result<Option<(AdminKey, Organization)>, StoreError> {
+        let query = Entity::find().filter(Column::Digest.is_in(digests.iter().map(blob)));
+        self.with_organization(query).await
     }
 
-    /// The key, and whether its organization is suspended; in one statement, for every change asks it.
-    pub async fn find_with_suspension_unscoped(
+    /// The key of this id and its organization, whatever their states; `None` when there is no such key.
+    pub async fn find_unscoped(
         &self,
         id: AdminKeyId,
-    ) -> Result<Option<(AdminKey, bool)>, StoreError> {
-        let found = Entity::find_by_id(id.uuid())
-            .find_also_related(crate::organization::row::Entity)
-            .one(self.0)
-            .await?;
-        let Some((key, organization)) = found else { return Ok(None) };
-        let suspended =
-            organization.is_none_or(|organization| organization.status != crate::organization::ACTIVE);
-        Ok(Some((key.try_into()?, suspended)))
+    ) -> Result<Option<(AdminKey, Organization)>, StoreError> {
+        self.with_organization(Entity::find_by_id(id.uuid())).await
     }
 
+    /// In one statement: every call asks this, and every change once more.
+    async fn with_organization(
+        &self,
+        query: Select<Entity>,
+    ) -> Result<Option<(AdminKey, Organization)>, StoreError> {
+        match query.find_also_related(organization::row::Entity).one(self.0).await? {
+            Some((key, Some(organization))) => Ok(Some((key.try_into()?, organization.try_into()?))),
+            // The schema's reference forbids a key without its organization.
+            Some((key, None)) => Err(Row { table: "admin_keys", id: key.id }.corrupt()),
+            None => Ok(None),
+        }
+    }
+
+    /// The key of this id, whatever its state; `None` when the owner has no such key.
     pub async fn find(&self, owner: Owner, id: AdminKeyId) -> Result<Option<AdminKey>, StoreError> {
         self.one(owner, id, false).await
     }
@@ -183,13 +193,12 @@ impl<C: ConnectionTrait> AdminKeys<'_, C> {
 
     /// Whether a key that is not revoked was made under this pepper. An expired one may be given longer.
     pub async fn is_pepper_used_unscoped(&self, pepper: PepperVersion) -> Result<bool, StoreError> {
-        let query = Entity::find()
-            .filter(Column::Pepper.eq(i64::from(pepper)))
-            .filter(Column::RevokedAt.is_null());
+        let query =
+            Entity::find().filter(Column::Pepper.eq(i64::from(pepper))).filter(Column::RevokedAt.is_null());
         Ok(query.one(self.0).await?.is_some())
     }
 
-    /// Newest first.
+    /// The owner's keys, newest first; revoked ones only when asked for, expired ones always.
     pub async fn list(
         &self,
         owner: Owner,
@@ -207,7 +216,8 @@ impl<C: ConnectionTrait> AdminKeys<'_, C> {
         Ok(Slice { items, total, window })
     }
 
-    /// Writes the state of a key that is in the revision before. Its secret never changes, and when it
+    /// Writes the state of a key that is in the revision before; [`StoreError::Overtaken`] when it is in
+    /// another. Its secret never changes, and when it
     /// was used last is not part of that state.
     pub async fn save(&self, key: &AdminKey) -> Result<(), StoreError> {
         let nothing = SealedSecret { digest: Digest::from_bytes([0; 32]), pepper: 0 };
@@ -224,7 +234,7 @@ impl<C: ConnectionTrait> AdminKeys<'_, C> {
         if done.rows_affected == 1 { Ok(()) } else { Err(StoreError::Overtaken) }
     }
 
-    /// Notes when keys were used last; it never moves back.
+    /// Notes when a key was used last; the note never moves back. An unknown id is passed over.
     pub async fn touch_unscoped(&self, id: AdminKeyId, used_at: Timestamp) -> Result<(), StoreError> {
         Entity::update_many()
             .col_expr(Column::LastUsedAt, Expr::value(stamp(used_at)))

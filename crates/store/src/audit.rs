@@ -150,22 +150,28 @@ fn detail_of(json: Value) -> Detail {
 /// Which entries a list shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct AuditFilter {
+    /// Exactly this action; `None` for any.
     pub action: Option<Action>,
+    /// What this admin key did; `None` for every author.
     pub admin_key: Option<AdminKeyId>,
+    /// What was done to the thing of this id, of whatever kind; `None` for anything.
     pub target: Option<Uuid>,
-    /// Reads and refused calls as well as changes.
+    /// Reads, refused and failed calls as well as changes.
     pub include_reads: bool,
 }
 
+/// The queries on the audit log: lines are added and read, never changed.
 #[derive(Debug)]
 pub struct AuditLog<'a, C>(pub(crate) &'a C);
 
 impl<C: ConnectionTrait> AuditLog<'_, C> {
+    /// Adds the line of a change, in the change's transaction.
     pub async fn insert(&self, entry: &Entry) -> Result<(), StoreError> {
         Entity::insert(Model::from(entry).into_active_model()).exec_without_returning(self.0).await?;
         Ok(())
     }
 
+    /// Adds a batch of lines; those that are there already stay as they are.
     pub async fn insert_many(&self, entries: &[Entry]) -> Result<(), StoreError> {
         // In one order of authors: their totals are locked one after the other, and two batches that
         // met in opposite orders would wait for each other.
@@ -183,7 +189,8 @@ impl<C: ConnectionTrait> AuditLog<'_, C> {
         Ok(())
     }
 
-    /// Newest first. An admin key sees what it did itself.
+    /// The owner's lines that pass `filter`, newest first. An admin key sees what it did itself, and so
+    /// nothing when the filter names another; an organization sees the lines that belong to it.
     pub async fn list(
         &self,
         owner: Owner,

@@ -53,6 +53,7 @@ impl TryFrom<Model> for BootstrapKey {
 pub struct BootstrapKeys<'a, C>(pub(crate) &'a C);
 
 impl<C: ConnectionTrait> BootstrapKeys<'_, C> {
+    /// Adds a key, with what is kept of its text. Those before it are to be revoked first.
     pub async fn insert(&self, key: &BootstrapKey, sealed: &SealedSecret) -> Result<(), StoreError> {
         let BootstrapKey { id, prefix, created_at, revoked_at } = key;
         let row = Model {
@@ -67,11 +68,12 @@ impl<C: ConnectionTrait> BootstrapKeys<'_, C> {
         Ok(())
     }
 
+    /// The key of this id, in force or not; `None` when there is no such key.
     pub async fn find_unscoped(&self, id: BootstrapKeyId) -> Result<Option<BootstrapKey>, StoreError> {
         Entity::find_by_id(id.uuid()).one(self.0).await?.map(BootstrapKey::try_from).transpose()
     }
 
-    /// The key with one of these digests, if it is in force.
+    /// The key with one of these digests; `None` when none has one, or it is no longer in force.
     pub async fn find_live_unscoped(&self, digests: &[Digest]) -> Result<Option<BootstrapKey>, StoreError> {
         Entity::find()
             .filter(Column::Digest.is_in(digests.iter().map(blob)))
@@ -89,13 +91,12 @@ impl<C: ConnectionTrait> BootstrapKeys<'_, C> {
 
     /// Whether the key in force was made under this pepper.
     pub async fn is_pepper_used_unscoped(&self, pepper: PepperVersion) -> Result<bool, StoreError> {
-        let query = Entity::find()
-            .filter(Column::Pepper.eq(i64::from(pepper)))
-            .filter(Column::RevokedAt.is_null());
+        let query =
+            Entity::find().filter(Column::Pepper.eq(i64::from(pepper))).filter(Column::RevokedAt.is_null());
         Ok(query.one(self.0).await?.is_some())
     }
 
-    /// Ends every key in force.
+    /// Ends every key in force at `now`; those that were ended before keep their end.
     pub async fn revoke_all_unscoped(&self, now: Timestamp) -> Result<(), StoreError> {
         Entity::update_many()
             .col_expr(Column::RevokedAt, Expr::value(stamp(now)))

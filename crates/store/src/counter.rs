@@ -33,6 +33,7 @@ mod row {
 
 use row::{Column, Entity, Model};
 
+/// The queries on counters, which are reached through a credential that was found with its owner.
 #[derive(Debug)]
 pub struct Counters<'a, C>(pub(crate) &'a C);
 
@@ -53,7 +54,7 @@ impl<C: ConnectionTrait> Counters<'_, C> {
             .collect())
     }
 
-    /// Writes the counters back, in the order of the limits.
+    /// Writes the counters back: one for each limit, in their order.
     pub async fn put(
         &self,
         credential: CredentialId,

@@ -185,18 +185,22 @@ impl From<&Credential> for Model {
 /// Which credentials a list shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CredentialFilter {
+    /// Revoked ones as well.
     pub include_revoked: bool,
 }
 
+/// The queries on credentials.
 #[derive(Debug)]
 pub struct Credentials<'a, C>(pub(crate) &'a C);
 
 impl<C: ConnectionTrait> Credentials<'_, C> {
+    /// Adds a credential, which has no secret yet.
     pub async fn insert(&self, credential: &Credential) -> Result<(), StoreError> {
         Entity::insert(Model::from(credential).into_active_model()).exec_without_returning(self.0).await?;
         Ok(())
     }
 
+    /// The credential of this id, whatever its state; `None` when the owner has no such credential.
     pub async fn find(&self, owner: Owner, id: CredentialId) -> Result<Option<Credential>, StoreError> {
         self.one(owner, id, false).await
     }
@@ -222,7 +226,7 @@ impl<C: ConnectionTrait> Credentials<'_, C> {
         query.one(self.0).await?.map(Credential::try_from).transpose()
     }
 
-    /// The credentials of these ids; those of other owners are left out.
+    /// The credentials of these ids, in no order; unknown ones and those of other owners are left out.
     pub async fn find_many(&self, owner: Owner, ids: &[CredentialId]) -> Result<Vec<Credential>, StoreError> {
         if ids.is_empty() {
             return Ok(Vec::new());
@@ -235,7 +239,7 @@ impl<C: ConnectionTrait> Credentials<'_, C> {
         rows.into_iter().map(Credential::try_from).collect()
     }
 
-    /// Newest first.
+    /// The owner's credentials, newest first; expired and disabled ones are among them.
     pub async fn list(
         &self,
         owner: Owner,
@@ -247,11 +251,9 @@ impl<C: ConnectionTrait> Credentials<'_, C> {
         if !include_revoked {
             query = query.filter(Column::RevokedAt.is_null());
         }
+        let tallied = if include_revoked { "credentials" } else { "credentials.live" };
         let total = match owner {
-            Owner::AdminKey(id) => {
-                let what = if include_revoked { "credentials" } else { "credentials.live" };
-                tally::of(self.0, id, &[what]).await?
-            }
+            Owner::AdminKey(id) => tally::of(self.0, id, &[tallied]).await?,
             Owner::Installation | Owner::Organization(_) => query.clone().count(self.0).await?,
         };
         let rows =
@@ -260,8 +262,8 @@ impl<C: ConnectionTrait> Credentials<'_, C> {
         Ok(Slice { items, total, window })
     }
 
-    /// Writes the state of a credential that is in the revision before; when it was used last is not
-    /// part of that state.
+    /// Writes the state of a credential that is in the revision before; [`StoreError::Overtaken`] when it
+    /// is in another. When it was used last is not part of that state.
     pub async fn save(&self, credential: &Credential) -> Result<(), StoreError> {
         let mut row = Model::from(credential).into_active_model().reset_all();
         row.last_used_at = sea_orm::ActiveValue::NotSet;
@@ -274,7 +276,7 @@ impl<C: ConnectionTrait> Credentials<'_, C> {
         if done.rows_affected == 1 { Ok(()) } else { Err(StoreError::Overtaken) }
     }
 
-    /// Writes what a call leaves behind: when it was, and the balance after it.
+    /// Writes what a call leaves behind: when it was, and the balance after it, where there is one.
     pub async fn spend_unscoped(
         &self,
         id: CredentialId,

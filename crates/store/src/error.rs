@@ -5,8 +5,11 @@ use sea_orm::{DbErr, SqlErr};
 /// A rule of the schema that a write broke.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Constraint {
+    /// Another account of the same admin key has this external id.
     ExternalId,
+    /// Another organization has this slug.
     Slug,
+    /// An answer is kept for this caller under this key already.
     KeptAnswer,
     /// A row that others still refer to, or a reference to nothing.
     Reference,
@@ -17,15 +20,27 @@ pub enum Constraint {
 /// What a query answers instead of rows.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
+    /// The write was refused. On PostgreSQL the transaction it was in can do nothing more.
     #[error("the write breaks {0:?}")]
     Conflict(Constraint),
+    /// A row cannot be read back: it was damaged, or changed by other means.
     #[error("row {row} of {table} is not what was written there")]
-    Corrupt { table: &'static str, row: String },
-    /// The row changed between being read and being written.
+    Corrupt {
+        /// The table's name.
+        table: &'static str,
+        /// The row's primary key, or as much of it as tells the row apart for people.
+        row: String,
+    },
+    /// The row changed between being read and being written, or is gone.
     #[error("the row was changed by somebody else meanwhile")]
     Overtaken,
+    /// A newer build has migrated the database; this one leaves it alone.
     #[error("the database has the schema change {change}, which this build does not know: it is newer")]
-    NewerSchema { change: String },
+    NewerSchema {
+        /// The first unknown change, by its file's name.
+        change: String,
+    },
+    /// The database cannot be reached, is too busy, or failed in a way no caller can mend.
     #[error("the database is not available")]
     Unavailable(#[source] DbErr),
 }

@@ -33,18 +33,24 @@ use row::{Column, Entity, Model};
 /// One answer: to whom, under which key, to which request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptAnswer {
+    /// The key that called: its id.
     pub caller: Uuid,
+    /// A digest of the caller's bearer key and its idempotency key, neither of which is stored.
     pub key_hash: [u8; 32],
     /// Of the request that was answered.
     pub fingerprint: [u8; 32],
+    /// The answer, encrypted; only the caller's own key opens it.
     pub sealed: Vec<u8>,
+    /// When it was given.
     pub created_at: Timestamp,
 }
 
+/// The queries on kept answers, which belong to their callers.
 #[derive(Debug)]
 pub struct KeptAnswers<'a, C>(pub(crate) &'a C);
 
 impl<C: ConnectionTrait> KeptAnswers<'_, C> {
+    /// What `caller` was answered under this key, however long ago; `None` when nothing is kept.
     pub async fn find(&self, caller: Uuid, key_hash: &[u8; 32]) -> Result<Option<KeptAnswer>, StoreError> {
         let Some(model) = Entity::find_by_id((caller, key_hash.to_vec())).one(self.0).await? else {
             return Ok(None);
@@ -60,6 +66,7 @@ impl<C: ConnectionTrait> KeptAnswers<'_, C> {
         }))
     }
 
+    /// Keeps an answer; [`StoreError::Conflict`] when one is kept for this caller and key already.
     pub async fn insert(&self, answer: &KeptAnswer) -> Result<(), StoreError> {
         let KeptAnswer { caller, key_hash, fingerprint, sealed, created_at } = answer;
         let row = Model {
@@ -73,6 +80,7 @@ impl<C: ConnectionTrait> KeptAnswers<'_, C> {
         Ok(())
     }
 
+    /// Forgets an answer, if there is one.
     pub async fn delete(&self, caller: Uuid, key_hash: &[u8; 32]) -> Result<(), StoreError> {
         Entity::delete_by_id((caller, key_hash.to_vec())).exec(self.0).await?;
         Ok(())

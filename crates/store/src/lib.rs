@@ -4,6 +4,11 @@
 //! Whatever finds or lists takes an [`Owner`](claviger_domain::actor::Owner), or ends in `_unscoped`.
 //! What writes, and what hangs on one thing (its secrets, its counters, its usage), is given the thing
 //! or its id after it was found with its owner.
+//!
+//! What is not there and what is another owner's are one answer: `None`, or left out of a list. Any query
+//! may answer [`StoreError::Unavailable`], and any that reads rows [`StoreError::Corrupt`]; methods name
+//! only what else goes wrong. The order of every list ends in the primary key, so that no two rows are
+//! equal in it.
 
 #![expect(unreachable_pub, reason = "SeaORM's derive wants its row types public in their private modules")]
 
@@ -203,7 +208,7 @@ fn missing_changes(applied: Vec<seaql_migrations::Model>) -> Result<usize, Store
     }
 }
 
-/// Where queries run: straight on the database, or inside a transaction.
+/// Where queries run: straight on the database, which is for reading, or inside a [`Tx`].
 pub trait Tables {
     /// SeaORM's side of it.
     type Connection: ConnectionTrait;
@@ -211,36 +216,47 @@ pub trait Tables {
     #[doc(hidden)]
     fn connection(&self) -> &Self::Connection;
 
+    /// The tenants.
     fn organizations(&self) -> Organizations<'_, Self::Connection> {
         Organizations(self.connection())
     }
+    /// The root keys.
     fn bootstrap_keys(&self) -> BootstrapKeys<'_, Self::Connection> {
         BootstrapKeys(self.connection())
     }
+    /// What tells whether the peppers are those of the stored keys.
     fn pepper_checks(&self) -> PepperChecks<'_, Self::Connection> {
         PepperChecks(self.connection())
     }
+    /// The partners' keys.
     fn admin_keys(&self) -> AdminKeys<'_, Self::Connection> {
         AdminKeys(self.connection())
     }
+    /// The customers.
     fn user_accounts(&self) -> UserAccounts<'_, Self::Connection> {
         UserAccounts(self.connection())
     }
+    /// What is verified.
     fn credentials(&self) -> Credentials<'_, Self::Connection> {
         Credentials(self.connection())
     }
+    /// What is kept of credentials' keys.
     fn secrets(&self) -> Secrets<'_, Self::Connection> {
         Secrets(self.connection())
     }
+    /// What was spent of credentials' limits.
     fn counters(&self) -> Counters<'_, Self::Connection> {
         Counters(self.connection())
     }
+    /// How often credentials were used.
     fn usage(&self) -> Usage<'_, Self::Connection> {
         Usage(self.connection())
     }
+    /// Who did what.
     fn audit_log(&self) -> AuditLog<'_, Self::Connection> {
         AuditLog(self.connection())
     }
+    /// The answers that repeated requests get again.
     fn kept_answers(&self) -> KeptAnswers<'_, Self::Connection> {
         KeptAnswers(self.connection())
     }

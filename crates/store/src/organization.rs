@@ -38,7 +38,7 @@ pub(crate) mod row {
 
 use row::{Column, Entity, Model};
 
-pub(crate) const ACTIVE: &str = "active";
+const ACTIVE: &str = "active";
 const SUSPENDED: &str = "suspended";
 
 impl TryFrom<Model> for Organization {
@@ -121,17 +121,19 @@ impl From<&Organization> for Model {
 pub struct Organizations<'a, C>(pub(crate) &'a C);
 
 impl<C: ConnectionTrait> Organizations<'_, C> {
+    /// Adds an organization; [`StoreError::Conflict`] when its slug is taken.
     pub async fn insert(&self, organization: &Organization) -> Result<(), StoreError> {
         let row = Model::from(organization).into_active_model();
         Entity::insert(row).exec_without_returning(self.0).await?;
         Ok(())
     }
 
+    /// The organization of this id; `None` when there is none.
     pub async fn find_unscoped(&self, id: OrganizationId) -> Result<Option<Organization>, StoreError> {
         Entity::find_by_id(id.uuid()).one(self.0).await?.map(Organization::try_from).transpose()
     }
 
-    /// The oldest organization of this name.
+    /// The oldest organization of exactly this name; `None` when no one has it.
     pub async fn find_by_name_unscoped(&self, name: &Name) -> Result<Option<Organization>, StoreError> {
         Entity::find()
             .filter(Column::Name.eq(name.as_str()))
@@ -142,18 +144,20 @@ impl<C: ConnectionTrait> Organizations<'_, C> {
             .transpose()
     }
 
+    /// Whether any organization has this slug.
     pub async fn is_slug_taken_unscoped(&self, slug: &Slug) -> Result<bool, StoreError> {
         Ok(Entity::find().filter(Column::Slug.eq(slug.as_str())).one(self.0).await?.is_some())
     }
 
-    /// The organizations of these ids; unknown ids are left out.
+    /// The organizations of these ids, in no order; unknown ids are left out.
     pub async fn find_many_unscoped(&self, ids: &[OrganizationId]) -> Result<Vec<Organization>, StoreError> {
         let ids = ids.iter().map(|id| id.uuid());
         let rows = Entity::find().filter(Column::Id.is_in(ids)).all(self.0).await?;
         rows.into_iter().map(Organization::try_from).collect()
     }
 
-    /// Writes the state of an organization that is in the revision before.
+    /// Writes the state of an organization that is in the revision before; [`StoreError::Overtaken`] when it
+    /// is in another, [`StoreError::Conflict`] when its new slug is taken.
     pub async fn save(&self, organization: &Organization) -> Result<(), StoreError> {
         let done = Entity::update_many()
             .set(Model::from(organization).into_active_model().reset_all())

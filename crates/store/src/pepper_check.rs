@@ -49,8 +49,7 @@ impl<C: ConnectionTrait> PepperChecks<'_, C> {
     /// Keeps a check, unless its version has one: of two processes that start at once, the first one's stays.
     pub async fn insert_missing(&self, check: &SealedSecret, now: Timestamp) -> Result<(), StoreError> {
         let SealedSecret { digest, pepper } = check;
-        let row =
-            Model { version: i64::from(*pepper), digest: blob(digest), created_at: stamp(now) };
+        let row = Model { version: i64::from(*pepper), digest: blob(digest), created_at: stamp(now) };
         Entity::insert(row.into_active_model())
             .on_conflict_do_nothing_on([Column::Version])
             .exec_without_returning(self.0)

@@ -67,6 +67,7 @@ impl TryFrom<Model> for SecretVersion {
 pub struct Secrets<'a, C>(pub(crate) &'a C);
 
 impl<C: ConnectionTrait> Secrets<'_, C> {
+    /// Adds a version to a credential. Its number and its digest must be new.
     pub async fn insert(&self, credential: CredentialId, secret: &SecretVersion) -> Result<(), StoreError> {
         let SecretVersion { id, number, sealed, created_at, ends_at } = secret;
         let row = Model {
@@ -82,7 +83,7 @@ impl<C: ConnectionTrait> Secrets<'_, C> {
         Ok(())
     }
 
-    /// The secret with one of these digests, and whose it is.
+    /// The secret with one of these digests, ended or not, and whose it is; `None` when none has one.
     pub async fn find_unscoped(
         &self,
         digests: &[Digest],
@@ -130,7 +131,7 @@ impl<C: ConnectionTrait> Secrets<'_, C> {
         Ok(query.one(self.0).await?.is_some())
     }
 
-    /// Gives every version of a credential that would live longer an end at `end`.
+    /// Gives every version of a credential that would live longer an end at `end`; the others keep theirs.
     pub async fn end_all_of(&self, credential: CredentialId, end: Timestamp) -> Result<(), StoreError> {
         Entity::update_many()
             .col_expr(Column::EndsAt, Expr::value(stamp(end)))

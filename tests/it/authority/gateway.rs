@@ -1,6 +1,6 @@
 //! Who may ask about keys.
 
-use claviger_domain::credential::{Class, Credential};
+use claviger_domain::credential::{Class, Credential, Revocation};
 use claviger_domain::organization::OrganizationStatus;
 use claviger_domain::secret::KeyFormat;
 use serde_json::json;
@@ -108,6 +108,10 @@ async fn a_tenants_key_asks_only_while_it_is_good() {
     asker.change(|it| (it.expires_at, it.ip_allowlist) = (None, "198.51.100.0/24".parse().unwrap())).await;
     refused(&ask(&caller, &key).await, 401, "unauthorized");
     asker.change(|it| it.ip_allowlist = "192.0.2.0/24".parse().unwrap()).await;
+    assert_eq!(ask(&caller, &key).await.status, 200);
+    asker.change(|it| it.revoked = Some(Revocation { at: now, reason: None })).await;
+    refused(&ask(&caller, &key).await, 401, "unauthorized");
+    asker.change(|it| it.revoked = None).await;
     assert_eq!(ask(&caller, &key).await.status, 200);
     stage::change_organization(&world, organization.id, |it| it.status = OrganizationStatus::Suspended).await;
     refused(&ask(&caller, &key).await, 401, "unauthorized");

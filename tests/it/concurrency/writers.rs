@@ -16,7 +16,10 @@ async fn a_thousand_writers_all_get_their_turn() {
     let partners = [world.partner().await, world.stranger().await];
     let create = |turn: usize| {
         let (path, body) = match turn % 4 {
-            0 => ("/v1/admin/users", json!({"name": format!("User {turn}"), "external_id": format!("x-{turn}")})),
+            0 => (
+                "/v1/admin/users",
+                json!({"name": format!("User {turn}"), "external_id": format!("x-{turn}")}),
+            ),
             _ => ("/v1/admin/credentials", json!({"name": format!("Credential {turn}"), "network_id": 0})),
         };
         request(&partners[turn % 2], "POST", path, &body)

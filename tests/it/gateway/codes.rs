@@ -166,7 +166,10 @@ async fn a_credential_stops_at_its_expiry_and_at_its_revocation() {
     assert_eq!(code(&world, key, json!({})).await, "VALID");
     world.advance(TimeDelta::milliseconds(1));
     assert_eq!(code(&world, key, json!({})).await, "EXPIRED");
-    partner.delete(&format!("/v1/admin/credentials/{}", issued["credential"]["id"].as_str().unwrap())).await.data();
+    partner
+        .delete(&format!("/v1/admin/credentials/{}", issued["credential"]["id"].as_str().unwrap()))
+        .await
+        .data();
     assert_eq!(code(&world, key, json!({})).await, "REVOKED");
 }
 

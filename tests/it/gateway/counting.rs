@@ -30,7 +30,8 @@ async fn calls_of_known_credentials_are_counted_and_denials_are_failures() {
     assert_eq!(figures["total_requests"], 5);
     assert_eq!((&figures["successful_requests"], &figures["failed_requests"]), (&json!(3), &json!(2)));
     assert_eq!(figures["last_used_at"], "2026-01-26T12:00:00Z", "the last call that passed");
-    let days: Vec<_> = figures["daily"].as_array().unwrap().iter().map(|day| &day["total_requests"]).collect();
+    let days: Vec<_> =
+        figures["daily"].as_array().unwrap().iter().map(|day| &day["total_requests"]).collect();
     assert_eq!(days, [4, 1]);
     let listed = partner.get("/v1/admin/usage").await.data();
     assert_eq!(listed.as_array().unwrap().len(), 1, "what is unknown is counted nowhere");

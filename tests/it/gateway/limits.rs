@@ -83,8 +83,10 @@ async fn denied_calls_are_not_charged() {
 async fn several_limits_are_charged_all_or_none() {
     let world = World::new().await;
     let subject = limited(&world, "burst:5/10,hourly:3/3600").await;
-    let remaining = |told: &Value| [&told["ratelimits"][0]["remaining"], &told["ratelimits"][1]["remaining"]]
-        .map(|figure| figure.as_u64().unwrap());
+    let remaining = |told: &Value| {
+        [&told["ratelimits"][0]["remaining"], &told["ratelimits"][1]["remaining"]]
+            .map(|figure| figure.as_u64().unwrap())
+    };
     let told = verify(&world, &subject.key, json!({"cost": 2})).await;
     assert_eq!((&told["code"], remaining(&told)), (&json!("VALID"), [3, 1]));
     let told = verify(&world, &subject.key, json!({"cost": 2})).await;
@@ -125,7 +127,10 @@ async fn a_cost_counts_as_so_many_calls() {
         (1, "RATE_LIMITED", 0),
     ] {
         let told = verify(&world, &subject.key, json!({"cost": cost})).await;
-        assert_eq!((&told["code"], &told["ratelimits"][0]["remaining"]), (&json!(expected), &json!(remaining)));
+        assert_eq!(
+            (&told["code"], &told["ratelimits"][0]["remaining"]),
+            (&json!(expected), &json!(remaining))
+        );
     }
     assert_eq!(subject.usage().await, (6, 4), "a call is one request, whatever it costs");
 }

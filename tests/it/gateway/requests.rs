@@ -158,6 +158,42 @@ async fn a_bad_request_is_a_problem_that_names_its_field() {
     assert_eq!((answer.status, &answer.json()["detail"]), (400, &json!("key is required")));
 }
 
+/// What a gateway tells of the call decides nothing, but it has its bounds.
+#[tokio::test]
+async fn a_gateway_may_tell_what_the_call_is_about() {
+    let world = World::new().await;
+    let key = world.partner().await.credential("Production").await["api_key"].clone();
+    let schema = verify_key().body_schema().unwrap();
+    let ask = async |told: Value| {
+        let mut body = told;
+        body["key"] = key.clone();
+        assert_eq!(verify_key().faults(&schema, &body), [""; 0], "{body}");
+        let answer = world.bootstrap().post("/v1/keys/verify", &body).await;
+        verify_key().admits(&answer);
+        assert_eq!(answer.json()["code"], "VALID", "{body}");
+    };
+    ask(json!({"resource": "/orders/7", "method": "GET", "tags": ["eu", "beta"]})).await;
+    let tags = vec!["ä".repeat(64); 20];
+    ask(json!({"resource": "ä".repeat(1024), "method": "x".repeat(32), "tags": tags})).await;
+    ask(json!({"resource": null, "method": null, "tags": []})).await;
+    for (member, value) in [
+        ("resource", json!("x".repeat(1025))),
+        ("resource", json!(["x"])),
+        ("method", json!("x".repeat(33))),
+        ("tags", json!(vec!["x"; 21])),
+        ("tags", json!(["x".repeat(65)])),
+        ("tags", json!("eu")),
+        ("tags", json!({"eu": true})),
+        ("tags", json!(["eu", 7])),
+    ] {
+        let body = json!({"key": key, member: value});
+        let answer = world.bootstrap().post("/v1/keys/verify", &body).await;
+        verify_key().admits(&answer);
+        assert_eq!(answer.status, 400, "{member}: {}", answer.text);
+        assert!(answer.json()["field"].as_str().unwrap().starts_with(member), "{}", answer.text);
+    }
+}
+
 #[tokio::test]
 async fn refusals_of_the_transport_are_problems_too() {
     let world = World::new().await;
@@ -186,7 +222,8 @@ async fn refusals_of_the_transport_are_problems_too() {
     let huge = " ".repeat(64 * 1024 + 1);
     assert_eq!(send("POST", path, json, huge).await, told(413, "payload_too_large"));
     assert_eq!(send("GET", path, None, String::new()).await, told(405, "method_not_allowed"));
-    for path in ["/v1/keys", "/v1/keys/verify/", "/v1/keys/nothing", "/v1/usage/reports", "/v1/forward-auth"] {
+    for path in ["/v1/keys", "/v1/keys/verify/", "/v1/keys/nothing", "/v1/usage/reports", "/v1/forward-auth"]
+    {
         assert_eq!(send("POST", path, json, "{}".to_owned()).await, told(404, "not_found"), "{path}");
     }
 }

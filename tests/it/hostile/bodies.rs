@@ -98,7 +98,8 @@ async fn what_is_deep_or_huge_is_refused() {
         };
         let mut long_name = good.clone();
         long_name["x".repeat(40_000)] = json!(1);
-        let padded = |size: usize| format!("{good}{}", " ".repeat(size - good.to_string().len())).into_bytes();
+        let padded =
+            |size: usize| format!("{good}{}", " ".repeat(size - good.to_string().len())).into_bytes();
         vec![
             (nested("[", "]", 9), 400),
             (nested("[", "]", 127), 400),
@@ -193,8 +194,16 @@ async fn numbers_out_of_range_are_refused() {
     let rotate = format!("/v1/admin/credentials/{}/rotate", scene.ids.credential);
     let before = rows::everything(&world).await;
     let numbers = [
-        "-1", "-9223372036854775808", "9223372036854775807", "9223372036854775808", "18446744073709551616",
-        "1e2", "1.0", "1e30", "-0.5", "99999999999999999999999999999999999999",
+        "-1",
+        "-9223372036854775808",
+        "9223372036854775807",
+        "9223372036854775808",
+        "18446744073709551616",
+        "1e2",
+        "1.0",
+        "1e30",
+        "-0.5",
+        "99999999999999999999999999999999999999",
     ];
     for number in numbers {
         for (path, body) in [

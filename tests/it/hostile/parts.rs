@@ -91,7 +91,9 @@ async fn an_id_may_be_written_in_capitals() {
 async fn external_ids_may_hold_any_character() {
     let world = World::new().await;
     let partner = world.partner().await;
-    let ids = ["a/b", "a?b", "a#b", "a%b", "a%2Fb", "a b", "a+b", "ä/ö", "..", ".", "usage", "🔑", "a;b=c", "\"'<>"];
+    let ids = [
+        "a/b", "a?b", "a#b", "a%b", "a%2Fb", "a b", "a+b", "ä/ö", "..", ".", "usage", "🔑", "a;b=c", "\"'<>",
+    ];
     let encode = |text: &str| -> String { text.bytes().map(|byte| format!("%{byte:02X}")).collect() };
     for id in ids {
         let made = partner.post("/v1/admin/users", &json!({"name": "A", "external_id": id})).await.data();
@@ -119,10 +121,12 @@ async fn external_ids_may_hold_any_character() {
 async fn query_values_out_of_range_are_refused() {
     let world = World::new().await;
     let scene = Scene::new(&world).await;
-    let limits = ["", "0", "101", "-1", "+5", "1.5", "1e1", " 5", "5 ", "five", "0x5", "٥", "18446744073709551616"];
+    let limits =
+        ["", "0", "101", "-1", "+5", "1.5", "1e1", " 5", "5 ", "five", "0x5", "٥", "18446744073709551616"];
     let offsets = ["", "-1", "+1", "1.5", "one", "9223372036854775808", "99999999999999999999999999"];
     let flags = ["", "1", "0", "TRUE", "True", "yes", "null", " true"];
-    let instants = ["", "now", "2026", "2026-13-01", "2026-02-30", "1767225600", "26.1.2026", "2026-01-01T99:00:00Z"];
+    let instants =
+        ["", "now", "2026", "2026-13-01", "2026-02-30", "1767225600", "26.1.2026", "2026-01-01T99:00:00Z"];
     let ids = ["", "nonsense", "*", "0", "01932a3e5f0070008000000000000001"];
     for operation in all().iter().filter(|operation| operation.method == "GET") {
         for parameter in operation.parameters().iter().filter(|parameter| parameter.place == "query") {
@@ -134,11 +138,16 @@ async fn query_values_out_of_range_are_refused() {
                 name @ ("start_date" | "end_date") => {
                     (&instants, format!("{name} must be an ISO 8601 timestamp"))
                 }
-                "status" => (&["", "ACTIVE", "gone"], "status must be one of: active, suspended, pending".to_owned()),
+                "status" => {
+                    (&["", "ACTIVE", "gone"], "status must be one of: active, suspended, pending".to_owned())
+                }
                 "user_account_id" => (&ids, "Invalid user account ID format".to_owned()),
                 "admin_key_id" => (&ids, "Invalid admin key ID format".to_owned()),
                 "target_id" => (&ids, "Invalid target ID format".to_owned()),
-                "action" => (&["", "credential", "credential.nothing", "*"], "action must be a known audit action".to_owned()),
+                "action" => (
+                    &["", "credential", "credential.nothing", "*"],
+                    "action must be a known audit action".to_owned(),
+                ),
                 other => panic!("what is {other} of {}?", operation.id()),
             };
             let caller = caller(&world, &scene, operation);
@@ -161,7 +170,9 @@ async fn queries_are_read_strictly() {
         let caller = caller(&world, &scene, operation);
         let path = scene.path(operation);
         let get = async |query: &str| caller.get(&format!("{path}?{query}")).await;
-        for (query, name) in [("surprise=1", "surprise"), ("surprise", "surprise"), ("%00=1", "\0"), ("=1", "")] {
+        for (query, name) in
+            [("surprise=1", "surprise"), ("surprise", "surprise"), ("%00=1", "\0"), ("=1", "")]
+        {
             get(query).await.refused(400, &format!("Unknown query parameter: {name}"));
         }
         assert!(get("%ff=%ff").await.status == 400);
@@ -184,7 +195,8 @@ async fn two_authorizations_are_none() {
         let key = caller(&world, &scene, &operation).key.unwrap();
         let other = world.bootstrap().key.unwrap();
         for values in [[&key, &key], [&key, &other], [&other, &key]] {
-            let mut request = Request::builder().method(operation.method.as_str()).uri(scene.path(&operation));
+            let mut request =
+                Request::builder().method(operation.method.as_str()).uri(scene.path(&operation));
             for value in values {
                 request = request.header("authorization", format!("Bearer {value}"));
             }
@@ -206,14 +218,18 @@ async fn broken_headers_do_no_harm() {
         let builder = request.request("GET", "/v1/admin/me").header(name, value);
         request.send(builder, Body::empty()).await
     };
-    for value in [&b"\xff"[..], b"Bearer \xff", b"Bearer \xc3\xa4", "Bearer ключ".as_bytes(), b"Bearer", b"\t"] {
+    for value in
+        [&b"\xff"[..], b"Bearer \xff", b"Bearer \xc3\xa4", "Bearer ключ".as_bytes(), b"Bearer", b"\t"]
+    {
         send("authorization", value).await.refused(401, "Missing or invalid admin API key");
     }
     let long = format!("Bearer {}", "a".repeat(60_000));
     send("authorization", long.as_bytes()).await.refused(403, "Invalid admin API key");
     let cut = format!("Bearer {}", &key[..50]);
     send("authorization", cut.as_bytes()).await.refused(403, "Invalid admin API key");
-    for name in ["if-match", "if-none-match", "x-forwarded-for", "x-request-id", "accept", "range", "cookie", "host"] {
+    for name in
+        ["if-match", "if-none-match", "x-forwarded-for", "x-request-id", "accept", "range", "cookie", "host"]
+    {
         for value in [&b""[..], b"\xff\xfe", b",,,", b"\"", &b"x".repeat(20_000)] {
             assert_eq!(send(name, value).await.status, 200, "{name}: {value:?}");
         }

@@ -55,7 +55,8 @@ fn json_value() -> impl Strategy<Value = Value> {
     scalar().prop_recursive(6, 40, 6, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
-            prop::collection::vec((text(), inner), 0..6).prop_map(|members| members.into_iter().collect::<Map<_, _>>().into()),
+            prop::collection::vec((text(), inner), 0..6)
+                .prop_map(|members| members.into_iter().collect::<Map<_, _>>().into()),
         ]
     })
 }
@@ -84,8 +85,12 @@ fn thrown() -> impl Strategy<Value = Thrown> {
     let segment = prop_oneof![3 => Just(None), 2 => text().prop_map(|text| Some(encoded(text.as_bytes()))),
         1 => prop::collection::vec(any::<u8>(), 1..20).prop_map(|bytes| Some(encoded(&bytes))),
         1 => "[A-Za-z0-9._~!$&'()*+,;=:@%-]{1,40}".prop_map(Some)];
-    let name = prop_oneof![4 => any::<prop::sample::Index>().prop_map(Name::Own), 1 => text().prop_map(Name::Any)];
-    let changes = prop::collection::vec((any::<prop::sample::Index>(), prop::option::weighted(0.8, json_value())), 0..3);
+    let name =
+        prop_oneof![4 => any::<prop::sample::Index>().prop_map(Name::Own), 1 => text().prop_map(Name::Any)];
+    let changes = prop::collection::vec(
+        (any::<prop::sample::Index>(), prop::option::weighted(0.8, json_value())),
+        0..3,
+    );
     let body = prop_oneof![
         6 => (changes, prop::option::weighted(0.2, (text(), json_value()))).prop_map(|(changed, added)| Thing::Changed(changed, added)),
         1 => json_value().prop_map(Thing::Json),
@@ -115,7 +120,8 @@ impl Thrown {
             Some(segment) => operation.at(|_| segment.clone()),
             None => scene.path(operation),
         };
-        let own: Vec<_> = operation.parameters().into_iter().filter(|parameter| parameter.place == "query").collect();
+        let own: Vec<_> =
+            operation.parameters().into_iter().filter(|parameter| parameter.place == "query").collect();
         let mut pairs = Vec::new();
         for (name, value) in &self.query {
             let name = match name {

@@ -25,7 +25,8 @@ async fn tables(world: &World) -> Vec<String> {
 /// How many rows each table has.
 pub(crate) async fn counts(world: &World) -> BTreeMap<String, i64> {
     let tables = tables(world).await;
-    let parts: Vec<_> = tables.iter().map(|name| format!("SELECT '{name}', count(*) FROM \"{name}\"")).collect();
+    let parts: Vec<_> =
+        tables.iter().map(|name| format!("SELECT '{name}', count(*) FROM \"{name}\"")).collect();
     let rows = query(world, &parts.join(" UNION ALL ")).await;
     rows.iter().map(|row| (row.try_get_by_index(0).unwrap(), row.try_get_by_index(1).unwrap())).collect()
 }

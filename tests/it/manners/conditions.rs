@@ -81,13 +81,17 @@ async fn a_stale_or_foreign_tag_changes_nothing() {
         let before = caller.get(&path).await;
         assert_eq!(before.header("etag"), "\"2\"");
         let methods: &[&str] = if path.contains("/users/") { &["PATCH"] } else { &["PATCH", "DELETE"] };
-        let tags: [&[u8]; 16] = [
+        let tags: [&[u8]; 19] = [
             b"\"1\"",
             b"\"3\"",
             b"\"0\"",
             b"\"-2\"",
             b"\"99999999999999999999999999\"",
             b"\"1\", \"3\"",
+            // Tags are compared letter by letter, not as numbers.
+            b"\"02\"",
+            b"\"+2\"",
+            b"\"2 \"",
             // If-Match compares strongly: a weak tag never matches.
             b"W/\"2\"",
             b"w/\"2\"",
@@ -146,11 +150,14 @@ async fn a_condition_hides_no_other_refusal() {
     let scene = Scene::new(&world).await;
     let owner = &scene.owner;
     let path = format!("/v1/admin/credentials/{}", scene.ids.credential);
-    let stale = async |path: &str, method: &str, body: Value| {
-        conditional(owner, method, path, b"\"9\"", &body).await
-    };
-    stale(&path, "PATCH", json!({"name": ""})).await.refused(400, "Name is required and must be a non-empty string");
-    stale("/v1/admin/credentials/nonsense", "DELETE", json!({})).await.refused(400, "Invalid credential ID format");
+    let stale =
+        async |path: &str, method: &str, body: Value| conditional(owner, method, path, b"\"9\"", &body).await;
+    stale(&path, "PATCH", json!({"name": ""}))
+        .await
+        .refused(400, "Name is required and must be a non-empty string");
+    stale("/v1/admin/credentials/nonsense", "DELETE", json!({}))
+        .await
+        .refused(400, "Invalid credential ID format");
     let missing = "/v1/admin/credentials/01932a3e-5f00-7000-8000-0000000000a2";
     stale(missing, "DELETE", json!({})).await.refused(404, "Credential not found or already revoked");
     owner.delete(&path).await.data();

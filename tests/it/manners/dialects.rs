@@ -1,9 +1,16 @@
 //! What is not there, not that way, too large or of the wrong kind, in the words of each surface.
 
+use std::time::Duration;
+
 use axum::body::{Body, Bytes};
+use claviger_domain::secret::KeyFormat;
+use claviger_http::HttpSettings;
 use http_body_util::{Full, Limited};
 use serde_json::{Value, json};
 
+use crate::authority::scene::Scene;
+use crate::gateway::stage::never_issued;
+use crate::openapi::operations::all;
 use crate::support::{Answer, World};
 
 #[track_caller]
@@ -38,7 +45,9 @@ async fn unknown_paths_are_not_found_in_the_surfaces_words() {
                 problem(&answer, 404, "not_found");
             }
             // What belongs to no surface, even if its name begins like one.
-            for path in ["/nothing", "/v1", "/v1/", "/v1/adminx", "/v1/admin-keys", "/v1/keyser", "//v1/admin"] {
+            for path in
+                ["/nothing", "/v1", "/v1/", "/v1/adminx", "/v1/admin-keys", "/v1/keyser", "//v1/admin"]
+            {
                 let answer = caller.send(caller.request(method, path), Body::empty()).await;
                 problem(&answer, 404, "not_found");
             }
@@ -63,13 +72,61 @@ async fn wrong_methods_say_which_are_right() {
         methods.sort_unstable();
         assert_eq!(methods.join(","), allow, "{method} {path}");
     }
-    for (path, allow) in [("/v1/keys/verify", "POST"), ("/health/live", "GET,HEAD"), ("/metrics", "GET,HEAD")] {
+    for (path, allow) in [("/v1/keys/verify", "POST"), ("/health/live", "GET,HEAD"), ("/metrics", "GET,HEAD")]
+    {
         let answer = caller.send(caller.request("PUT", path), Body::empty()).await;
         problem(&answer, 405, "method_not_allowed");
         let mut methods: Vec<_> = answer.header("allow").split(',').collect();
         methods.sort_unstable();
         assert_eq!(methods.join(","), allow, "{path}");
     }
+}
+
+/// Unavailable is no fault of the caller's and none of ours: 503, never 500.
+#[tokio::test]
+async fn a_database_that_is_away_is_said_to_be() {
+    let world = World::new().await;
+    let scene = Scene::new(&world).await;
+    world.app.store().clone().close().await;
+    for operation in all() {
+        let unknown = [KeyFormat::Admin, KeyFormat::Live, KeyFormat::Bootstrap].map(never_issued);
+        let known = [&scene.owner.key, &world.bootstrap().key].map(|key| key.clone().unwrap());
+        for key in unknown.iter().chain(&known) {
+            let answer = scene.call(&world.bearer(key), &operation).await;
+            let is_of_another_kind = match operation.surface {
+                "partner" => key.starts_with("ak_live_"),
+                _ => key.starts_with("iiak_admin_"),
+            };
+            if is_of_another_kind {
+                assert!(matches!(answer.status, 401 | 403), "{}: {}", operation.id(), answer.text);
+            } else if operation.surface == "partner" {
+                answer.refused(503, "Service temporarily unavailable");
+            } else {
+                problem(&answer, 503, "service_unavailable");
+            }
+            operation.admits(&answer);
+        }
+        // A key that was never issued by anybody is refused by its form alone.
+        let mut mistyped = scene.owner.key.clone().unwrap();
+        mistyped.replace_range(20..21, if &mistyped[20..21] == "0" { "1" } else { "0" });
+        let answer = scene.call(&world.bearer(&mistyped), &operation).await;
+        assert_eq!(answer.status, if operation.surface == "partner" { 403 } else { 401 });
+    }
+}
+
+/// A body that is announced and never comes.
+#[tokio::test]
+async fn what_takes_too_long_is_given_up() {
+    let http = HttpSettings { request_timeout: Duration::from_millis(20), ..HttpSettings::default() };
+    let world = World::with_http(http).await;
+    let operator = world.bootstrap();
+    let send = async |path: &str| {
+        let never = futures_util::stream::pending::<Result<Bytes, std::convert::Infallible>>();
+        let request = operator.request("POST", path).header("content-type", "application/json");
+        operator.send(request, Body::from_stream(never)).await
+    };
+    send("/v1/admin/admin-keys").await.refused(503, "Request timed out");
+    problem(&send("/v1/keys/verify").await, 503, "timeout");
 }
 
 #[tokio::test]
@@ -117,7 +174,9 @@ async fn a_body_says_that_it_is_json() {
         };
         partner.send(request, json!({"name": "A"}).to_string()).await
     };
-    for fit in ["application/json", "APPLICATION/JSON", "application/json; charset=utf-8", "application/json ;x"] {
+    for fit in
+        ["application/json", "APPLICATION/JSON", "application/json; charset=utf-8", "application/json ;x"]
+    {
         assert_eq!(send(Some(fit.as_bytes())).await.status, 201, "{fit}");
     }
     let unfit: [Option<&[u8]>; 9] = [

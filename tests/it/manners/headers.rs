@@ -10,7 +10,8 @@ use crate::support::{Answer, Caller, World};
 
 fn caller<'s>(world: &'s World, scene: &'s Scene<'s>, operation: &Operation) -> Caller<'s> {
     let needed = operation.permissions().unwrap();
-    let is_operators = ["manage_admin_keys", "keys:verify"].iter().any(|word| needed.contains(&(*word).to_owned()));
+    let is_operators =
+        ["manage_admin_keys", "keys:verify"].iter().any(|word| needed.contains(&(*word).to_owned()));
     if is_operators { world.bootstrap() } else { (*scene.owner).clone() }
 }
 
@@ -41,7 +42,9 @@ async fn every_answer_is_guarded() {
             is_guarded(&scene.call(&caller, &operation).await);
         }
     }
-    for path in ["/", "/health/live", "/health/ready", "/metrics", "/openapi/partner.json", "/docs/", "/nothing"] {
+    for path in
+        ["/", "/health/live", "/health/ready", "/metrics", "/openapi/partner.json", "/docs/", "/nothing"]
+    {
         let caller = world.nobody();
         let request = caller.request("GET", path).header("origin", "https://elsewhere.example");
         is_guarded(&caller.send(request, Body::empty()).await);
@@ -76,7 +79,11 @@ async fn what_holds_a_key_is_stored_nowhere_on_its_way() {
         assert!(answer.headers.values().all(|value| !has_a_key(value.to_str().unwrap())));
     }
     with_a_key.sort_unstable();
-    assert_eq!(with_a_key, ["create_admin_key", "create_credential", "rotate_credential"], "and nothing else does");
+    assert_eq!(
+        with_a_key,
+        ["create_admin_key", "create_credential", "rotate_credential"],
+        "and nothing else does"
+    );
 }
 
 #[tokio::test]

@@ -23,7 +23,10 @@ async fn text(world: &World) -> String {
 async fn samples(world: &World) -> BTreeMap<String, f64> {
     let text = text(world).await;
     let lines = text.lines().filter(|line| !line.starts_with('#'));
-    lines.map(|line| line.rsplit_once(' ').unwrap()).map(|(name, n)| (name.to_owned(), n.parse().unwrap())).collect()
+    lines
+        .map(|line| line.rsplit_once(' ').unwrap())
+        .map(|(name, n)| (name.to_owned(), n.parse().unwrap()))
+        .collect()
 }
 
 #[tokio::test]
@@ -120,7 +123,8 @@ async fn a_key_pasted_into_a_path_is_kept_nowhere() {
             format!("/v1/keys/verify?key={key}"),
         ] {
             let request = caller.request(method, &path).header("content-type", "application/json");
-            let answer = caller.send(request.header("idempotency-key", key), json!({"name": "A"}).to_string()).await;
+            let answer =
+                caller.send(request.header("idempotency-key", key), json!({"name": "A"}).to_string()).await;
             assert!((400..500).contains(&answer.status), "{method} {path}: {}", answer.text);
             sent += 1;
             // Of one batch only the first few refused calls get a line.

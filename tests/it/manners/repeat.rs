@@ -80,7 +80,8 @@ async fn only_the_same_key_makes_a_repetition() {
         let scene = Scene::new(&world).await;
         let case = case(&world, &scene, operation).await;
         let first = case.under("order-1042").await;
-        let others = [case.under("order-1043").await, case.send(&case.path, case.body.as_ref(), |it| it).await];
+        let others =
+            [case.under("order-1043").await, case.send(&case.path, case.body.as_ref(), |it| it).await];
         for other in others {
             assert_ne!(told(&other), told(&first), "{}", case.operation.id());
         }
@@ -183,7 +184,8 @@ async fn a_malformed_key_is_refused_on_every_post() {
         let case = case(&world, &scene, operation).await;
         let before = rows::everything(&world).await;
         let long = "k".repeat(256);
-        for key in [b"".as_slice(), b" ", "schlüssel".as_bytes(), b"\xff", b"a\tb", b"a b", long.as_bytes()] {
+        for key in [b"".as_slice(), b" ", "schlüssel".as_bytes(), b"\xff", b"a\tb", b"a b", long.as_bytes()]
+        {
             let answer =
                 case.send(&case.path, case.body.as_ref(), |it| it.header("idempotency-key", key)).await;
             answer.refused(400, MALFORMED);
@@ -205,7 +207,8 @@ async fn the_header_is_for_posts_only() {
     let path = format!("/v1/admin/credentials/{}", issued["credential"]["id"].as_str().unwrap());
     for revision in ["\"2\"", "\"3\""] {
         let request = partner.request("PATCH", &path).header("content-type", "application/json");
-        let answer = partner.send(request.header("idempotency-key", "k"), json!({"name": "N"}).to_string()).await;
+        let answer =
+            partner.send(request.header("idempotency-key", "k"), json!({"name": "N"}).to_string()).await;
         assert_eq!((answer.status, answer.header("etag")), (200, revision));
     }
     for expected in [200, 404] {

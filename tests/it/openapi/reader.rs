@@ -106,7 +106,8 @@ fn operations_are_registered_with_their_documents() {
         }
         operations += text.matches("#[utoipa::path(").count();
         for list in text.split("routes!(").skip(1) {
-            registered += list.split(')').next().unwrap().split(',').filter(|name| !name.trim().is_empty()).count();
+            registered +=
+                list.split(')').next().unwrap().split(',').filter(|name| !name.trim().is_empty()).count();
         }
     }
     assert_eq!((operations, registered), (all().len(), all().len()));

@@ -24,8 +24,8 @@ pub(super) async fn tallied(world: &World, credential: &Value, at: &str, tally: 
 
 /// The names of the credentials in a list of usage, and their totals.
 fn rows(list: &Value) -> Vec<(&str, u64)> {
-    let row = |row| (text(&row["credential_name"]), row["total_requests"].as_u64().unwrap());
-    list.as_array().unwrap().iter().map(row).collect()
+    let rows = list.as_array().unwrap().iter();
+    rows.map(|row| (text(&row["credential_name"]), row["total_requests"].as_u64().unwrap())).collect()
 }
 
 #[tokio::test]

@@ -48,7 +48,7 @@ impl KeyFormat {
         }
     }
 
-    /// The type prefix, with its underscore.
+    /// The type prefix, its last underscore included.
     #[must_use]
     pub const fn prefix(self) -> &'static str {
         self.shape().prefix

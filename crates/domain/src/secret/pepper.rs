@@ -6,14 +6,16 @@ use zeroize::Zeroizing;
 
 use super::{Digest, Plaintext, SealedSecret};
 
-/// Which pepper a digest was made under.
+/// Which pepper a digest was made under: a number the operator gives, higher for newer ones.
 pub type PepperVersion = u32;
 
 /// The set of peppers is unusable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidPeppers {
+    /// There is none: nothing could be signed.
     #[error("at least one pepper is needed")]
     None,
+    /// Two peppers have this version, so which of them a digest was made under is unknown.
     #[error("pepper {0} is given twice")]
     Twice(PepperVersion),
 }
@@ -21,7 +23,8 @@ pub enum InvalidPeppers {
 /// What [`Peppers::checks`] are made of. It is no key's text, so that no check is the digest of a key.
 pub(super) const CHECKED: &str = "claviger: which pepper is this?";
 
-/// Every pepper of the installation. The highest version signs; all of them verify.
+/// Every pepper of the installation. The highest version signs; all of them verify. Its `Debug` shows
+/// the versions only, and its memory is wiped when dropped.
 #[derive(Clone)]
 pub struct Peppers {
     newest_first: Vec<(PepperVersion, Zeroizing<[u8; 32]>)>,
@@ -52,7 +55,7 @@ impl Peppers {
         SealedSecret { digest: digest(pepper, key.expose().as_bytes()), pepper: *version }
     }
 
-    /// Every digest under which `key` may be stored, newest pepper first.
+    /// Every digest under which `key` may be stored, newest pepper first: one for each pepper.
     #[must_use]
     pub fn candidates(&self, key: &Plaintext) -> Vec<Digest> {
         self.newest_first.iter().map(|(_, pepper)| digest(pepper, key.expose().as_bytes())).collect()

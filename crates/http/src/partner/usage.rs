@@ -1,10 +1,8 @@
 //! `/v1/admin/usage*` and `/v1/admin/users/…/usage`
 
-use claviger_app::{App, usage};
+use claviger_app::{App, Kind, usage};
+use claviger_domain::Timestamp;
 use claviger_domain::ids::{CredentialId, UserAccountId};
-use claviger_domain::usage::Tally;
-use serde::Serialize;
-use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -14,189 +12,16 @@ use crate::extract::{Id, Query};
 use crate::fault::{Fault, Reason};
 use crate::instant;
 
+mod view;
+
+use view::{CredentialUsage, CredentialUsageDetail, UserUsage};
+
 pub(super) fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(get_users_usage))
         .routes(routes!(get_user_usage))
         .routes(routes!(list_usage))
         .routes(routes!(get_credential_usage))
-}
-
-/// One account's figures over a period.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(example = json!({
-    "user_account_id": "01932a3e-5f00-7000-8000-000000000001", "user_name": "Acme Corp",
-    "external_id": "customer-123", "total_requests": 152_400, "successful_requests": 150_200,
-    "failed_requests": 2200, "avg_response_time_ms": 45, "credential_count": 3,
-    "period_start": "2026-01-01T00:00:00Z", "period_end": "2026-01-31T23:59:59Z"
-}))]
-struct UserUsage {
-    #[schema(format = Uuid)]
-    user_account_id: String,
-    user_name: String,
-    external_id: Option<String>,
-    total_requests: u64,
-    successful_requests: u64,
-    /// Denied, or reported with a status of 400 and above.
-    failed_requests: u64,
-    /// Of the calls whose duration was reported; 0 of none.
-    avg_response_time_ms: u64,
-    /// How many credentials the account has or had.
-    credential_count: u64,
-    #[schema(format = DateTime)]
-    period_start: String,
-    #[schema(format = DateTime)]
-    period_end: String,
-}
-
-impl From<usage::OfUser> for UserUsage {
-    fn from(usage::OfUser { account, tally, credentials, period }: usage::OfUser) -> Self {
-        Self {
-            user_account_id: account.id.to_string(),
-            user_name: account.name.to_string(),
-            external_id: account.external_id.map(|id| id.to_string()),
-            total_requests: tally.total,
-            successful_requests: tally.succeeded(),
-            failed_requests: tally.failed,
-            avg_response_time_ms: tally.average_ms(),
-            credential_count: credentials,
-            period_start: instant::print(period.start()),
-            period_end: instant::print(period.end()),
-        }
-    }
-}
-
-/// One credential's figures.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(example = json!({
-    "credential_id": "01932a3e-5f00-7000-8000-000000000003", "credential_name": "Production",
-    "api_key_prefix": "iiak_a1b2c3d4", "user_account_id": "01932a3e-5f00-7000-8000-000000000001",
-    "user_account_name": "Acme Corp", "total_requests": 15420, "successful_requests": 15200,
-    "failed_requests": 220, "last_used_at": "2026-01-26T12:00:00Z"
-}))]
-struct CredentialUsage {
-    #[schema(format = Uuid)]
-    credential_id: String,
-    credential_name: String,
-    api_key_prefix: String,
-    #[schema(format = Uuid)]
-    user_account_id: Option<String>,
-    user_account_name: Option<String>,
-    total_requests: u64,
-    successful_requests: u64,
-    failed_requests: u64,
-    #[schema(format = DateTime)]
-    last_used_at: Option<String>,
-}
-
-impl From<usage::OfCredential> for CredentialUsage {
-    fn from(usage::OfCredential { credential, user, tally }: usage::OfCredential) -> Self {
-        Self {
-            credential_id: credential.id.to_string(),
-            credential_name: credential.name.to_string(),
-            api_key_prefix: credential.prefix.as_str().to_owned(),
-            user_account_id: credential.user_account.map(|id| id.to_string()),
-            user_account_name: user.map(|user| user.name.to_string()),
-            total_requests: tally.total,
-            successful_requests: tally.succeeded(),
-            failed_requests: tally.failed,
-            last_used_at: credential.last_used_at.map(instant::print),
-        }
-    }
-}
-
-/// One credential's figures over a period, day by day.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(example = json!({
-    "credential_id": "01932a3e-5f00-7000-8000-000000000003", "credential_name": "Production",
-    "api_key_prefix": "iiak_a1b2c3d4", "user_account_id": null, "user_account_name": null,
-    "total_requests": 12, "successful_requests": 11, "failed_requests": 1, "avg_response_time_ms": 45,
-    "last_used_at": "2026-01-26T12:00:00Z", "period_start": "2026-01-26T00:00:00Z",
-    "period_end": "2026-01-26T23:59:59Z",
-    "daily": [{"date": "2026-01-26", "total_requests": 12, "successful_requests": 11, "failed_requests": 1, "avg_response_time_ms": 45}]
-}))]
-struct CredentialUsageDetail {
-    #[schema(format = Uuid)]
-    credential_id: String,
-    credential_name: String,
-    api_key_prefix: String,
-    #[schema(format = Uuid)]
-    user_account_id: Option<String>,
-    user_account_name: Option<String>,
-    total_requests: u64,
-    successful_requests: u64,
-    failed_requests: u64,
-    avg_response_time_ms: u64,
-    #[schema(format = DateTime)]
-    last_used_at: Option<String>,
-    #[schema(format = DateTime)]
-    period_start: String,
-    #[schema(format = DateTime)]
-    period_end: String,
-    /// Every UTC day of the period; its last 366 when there are more.
-    daily: Vec<DayUsage>,
-}
-
-/// One UTC day's figures.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(example = json!({"date": "2026-01-26", "total_requests": 12, "successful_requests": 11, "failed_requests": 1, "avg_response_time_ms": 45}))]
-struct DayUsage {
-    #[schema(format = Date)]
-    date: String,
-    total_requests: u64,
-    successful_requests: u64,
-    failed_requests: u64,
-    avg_response_time_ms: u64,
-}
-
-impl From<usage::Detailed> for CredentialUsageDetail {
-    fn from(usage::Detailed { of, period, days }: usage::Detailed) -> Self {
-        let average = of.tally.average_ms();
-        let CredentialUsage {
-            credential_id,
-            credential_name,
-            api_key_prefix,
-            user_account_id,
-            user_account_name,
-            total_requests,
-            successful_requests,
-            failed_requests,
-            last_used_at,
-        } = of.into();
-        let day = |(date, tally): (chrono::NaiveDate, Tally)| DayUsage {
-            date: date.to_string(),
-            total_requests: tally.total,
-            successful_requests: tally.succeeded(),
-            failed_requests: tally.failed,
-            avg_response_time_ms: tally.average_ms(),
-        };
-        Self {
-            credential_id,
-            credential_name,
-            api_key_prefix,
-            user_account_id,
-            user_account_name,
-            total_requests,
-            successful_requests,
-            failed_requests,
-            avg_response_time_ms: average,
-            last_used_at,
-            period_start: instant::print(period.start()),
-            period_end: instant::print(period.end()),
-            daily: days.into_iter().map(day).collect(),
-        }
-    }
-}
-
-fn asked(query: &mut Query) -> Result<usage::Asked, Fault> {
-    let mut read = |name: &'static str, parse: fn(&str) -> Option<claviger_domain::Timestamp>| {
-        let given = query.take(name);
-        given.map(|text| parse(&text).ok_or(Fault::invalid(name, Reason::Instant))).transpose()
-    };
-    Ok(usage::Asked {
-        start: read("start_date", instant::parse)?,
-        end: read("end_date", instant::parse_end)?,
-    })
 }
 
 /// Get a user's usage
@@ -262,7 +87,7 @@ async fn list_usage(May(call, _): May<ViewUsage>, mut query: Query) -> Result<Re
     let window = query.window(20)?;
     let asked = asked(&mut query)?;
     let user = query.take("user_account_id").map(|id| id.parse::<UserAccountId>());
-    let user = user.transpose().map_err(|_| Fault::MalformedId(claviger_app::Kind::UserAccount))?;
+    let user = user.transpose().map_err(|_| Fault::MalformedId(Kind::UserAccount))?;
     query.end()?;
     Ok(Reply::figures(usage::by_credential(&call, user, asked, window).await?, CredentialUsage::from))
 }
@@ -288,4 +113,15 @@ async fn get_credential_usage(
     let asked = asked(&mut query)?;
     query.end()?;
     Ok(Reply::one(CredentialUsageDetail::from(usage::of_credential(&call, id, asked).await?)))
+}
+
+fn asked(query: &mut Query) -> Result<usage::Asked, Fault> {
+    let mut read = |name: &'static str, parse: fn(&str) -> Option<Timestamp>| {
+        let given = query.take(name);
+        given.map(|text| parse(&text).ok_or(Fault::invalid(name, Reason::Instant))).transpose()
+    };
+    Ok(usage::Asked {
+        start: read("start_date", instant::parse)?,
+        end: read("end_date", instant::parse_end)?,
+    })
 }

@@ -172,6 +172,21 @@ pub(crate) const SETTINGS: &[Setting] = &[
         get: |config| shown(config.http.max_connections),
     },
     Setting {
+        variable: "CLAVIGER_MAX_CONNECTIONS_PER_ADDRESS",
+        key: "http.max_connections_per_address",
+        kind: Kind::Integer,
+        otherwise: None,
+        form: "a whole number from 0 to 1000000",
+        example: "1000",
+        secrecy: Secrecy::Open,
+        meaning: "Connections that one address (of IPv6, one /64) may hold; further ones are closed. At most half of all, so \
+                  that nobody alone shuts the others out; 0 is no limit. Trusted proxies are not counted",
+        set: |config, text| {
+            store(&mut config.http.max_connections_per_address, value::number(text, &(0..=1_000_000)))
+        },
+        get: |config| shown(config.http.max_connections_per_address),
+    },
+    Setting {
         variable: "CLAVIGER_LOG",
         key: "telemetry.log",
         kind: Kind::Text,

@@ -89,6 +89,9 @@ fn environment(given: &[(OsString, OsString)], wrong: &mut Vec<String>) -> BTree
         if !name.starts_with(PREFIX) {
             continue;
         }
+        if is_kubernetes(&name, &value.to_string_lossy()) {
+            continue;
+        }
         let names = SETTINGS.iter().map(|setting| setting.variable).chain([FILE_VARIABLE]);
         if !names.clone().any(|known| known == name) {
             wrong.push(format!(
@@ -103,6 +106,17 @@ fn environment(given: &[(OsString, OsString)], wrong: &mut Vec<String>) -> BTree
         }
     }
     known
+}
+
+/// What Kubernetes puts into every container of a namespace that has a Service named `claviger`.
+/// `CLAVIGER_PORT` is an address there; a plain number is somebody who means `CLAVIGER_LISTEN`.
+fn is_kubernetes(name: &str, value: &str) -> bool {
+    match name.strip_prefix(PREFIX) {
+        Some("PORT") => value.contains("://"),
+        Some("SERVICE_HOST" | "SERVICE_PORT") => true,
+        Some(rest) => rest.starts_with("PORT_") || rest.starts_with("SERVICE_PORT_"),
+        None => false,
+    }
 }
 
 fn read_file(named: Option<PathBuf>, directory: &Path) -> Result<(Option<PathBuf>, Table), Failure> {

@@ -117,6 +117,7 @@ fn each_wrong_value_names_the_setting_the_form_and_an_example() {
         ("CLAVIGER_REQUEST_TIMEOUT_SECONDS", "1.5"),
         ("CLAVIGER_SHUTDOWN_GRACE_SECONDS", "3601"),
         ("CLAVIGER_MAX_CONNECTIONS", "0"),
+        ("CLAVIGER_MAX_CONNECTIONS_PER_ADDRESS", "-1"),
         ("CLAVIGER_LOG", "info,a=b=c"),
         ("CLAVIGER_LOG_FORMAT", "xml"),
         ("CLAVIGER_OTLP_ENDPOINT", "collector:4318"),
@@ -231,6 +232,31 @@ fn what_nobody_knows_is_refused_with_a_guess() {
     ] {
         let sentence = refusal(from_file(file));
         assert!(sentence.starts_with(&format!("{key} in ")), "{file}: {sentence}");
+    }
+}
+
+#[test]
+fn what_kubernetes_tells_of_a_service_is_left_alone() {
+    let injected = [
+        ("CLAVIGER_PORT", "tcp://10.0.171.239:8080"),
+        ("CLAVIGER_PORT_8080_TCP", "tcp://10.0.171.239:8080"),
+        ("CLAVIGER_PORT_8080_TCP_PROTO", "tcp"),
+        ("CLAVIGER_PORT_8080_TCP_PORT", "8080"),
+        ("CLAVIGER_PORT_8080_TCP_ADDR", "10.0.171.239"),
+        ("CLAVIGER_SERVICE_HOST", "10.0.171.239"),
+        ("CLAVIGER_SERVICE_PORT", "8080"),
+        ("CLAVIGER_SERVICE_PORT_HTTP", "8080"),
+    ];
+    let effective = from_environment(&injected).unwrap();
+    assert!(effective.origins.iter().all(|origin| *origin == Origin::Default));
+    for (mistyped, value) in [
+        ("CLAVIGER_PORT", "8080"),
+        ("CLAVIGER_PORTS", "tcp://10.0.171.239:8080"),
+        ("CLAVIGER_SERVICE", "x"),
+        ("CLAVIGER_SERVICE_HOSTS", "x"),
+        ("CLAVIGER_SERVICE_PORTS", "x"),
+    ] {
+        assert!(refusal(from_environment(&[(mistyped, value)])).starts_with(mistyped), "{mistyped}");
     }
 }
 

@@ -37,7 +37,14 @@ async fn start(limits: Limits) -> Running {
 }
 
 fn limits() -> Limits {
-    Limits { max_connections: 8, silence: Duration::from_secs(10), grace: Duration::from_secs(10) }
+    Limits {
+        max_connections: 8,
+        max_connections_per_address: None,
+        trusted_proxies: Vec::new(),
+        first_head: Duration::from_secs(10),
+        silence: Duration::from_secs(10),
+        grace: Duration::from_secs(10),
+    }
 }
 
 async fn send(address: SocketAddr, bytes: &str) -> TcpStream {
@@ -127,9 +134,60 @@ async fn callers_beyond_the_limit_wait_until_another_leaves() {
 
 #[tokio::test]
 async fn whoever_says_nothing_is_shown_out() {
-    let server = start(Limits { silence: Duration::from_millis(100), ..limits() }).await;
+    let server = start(Limits { first_head: Duration::from_millis(100), ..limits() }).await;
     let mut silent = send(server.address, "").await;
     let mut halting = send(server.address, "GET /peer HTTP/1.1\r\nho").await;
-    assert!(!rest(&mut silent).await.contains("200"));
-    assert!(!rest(&mut halting).await.contains("200"));
+    assert_eq!(rest(&mut silent).await, "");
+    assert_eq!(rest(&mut halting).await, "");
+}
+
+#[tokio::test]
+async fn after_an_answer_there_is_another_patience() {
+    let first_head = Duration::from_millis(100);
+    let server = start(Limits { first_head, ..limits() }).await;
+    let mut stream = send(server.address, "GET /wait/200 HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    assert!(some(&mut stream).await.starts_with("HTTP/1.1 200 "), "a slow answer is not silence");
+    sleep(3 * first_head).await;
+    stream.write_all(b"GET /peer HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    assert!(some(&mut stream).await.starts_with("HTTP/1.1 200 "));
+
+    let server = start(Limits { silence: Duration::from_millis(100), ..limits() }).await;
+    let mut stream = send(server.address, "GET /peer HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    assert!(some(&mut stream).await.starts_with("HTTP/1.1 200 "));
+    assert_eq!(rest(&mut stream).await, "");
+}
+
+#[tokio::test]
+async fn an_address_beyond_its_limit_is_closed_and_takes_no_slot() {
+    let per_address = Limits { max_connections_per_address: Some(2), max_connections: 3, ..limits() };
+    let server = start(per_address.clone()).await;
+    let mut first = send(server.address, "GET /peer HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    assert!(some(&mut first).await.starts_with("HTTP/1.1 200 "));
+    let _silent = send(server.address, "").await;
+    for _ in 0..5 {
+        let mut refused = TcpStream::connect(server.address).await.unwrap();
+        assert_eq!(rest(&mut refused).await, "");
+    }
+    drop(first);
+    // The server learns of it a moment later.
+    let answered = async {
+        loop {
+            let mut again = TcpStream::connect(server.address).await.unwrap();
+            drop(again.write_all(b"GET /peer HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await);
+            let mut answer = String::new();
+            if again.read_to_string(&mut answer).await.is_ok() && answer.starts_with("HTTP/1.1 200 ") {
+                break;
+            }
+        }
+    };
+    timeout(Duration::from_secs(5), answered).await.expect("the place was not given back");
+
+    let proxies = vec!["127.0.0.0/8".parse().unwrap()];
+    let server = start(Limits { trusted_proxies: proxies, ..per_address }).await;
+    let mut streams = Vec::new();
+    for _ in 0..3 {
+        let mut stream = send(server.address, "GET /peer HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        assert!(some(&mut stream).await.starts_with("HTTP/1.1 200 "));
+        streams.push(stream);
+    }
 }

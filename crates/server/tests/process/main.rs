@@ -3,9 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, and so does what it calls")]
 
 mod commands;
+mod connections;
 mod kill;
 mod logs;
 mod offline;
+mod peppers;
 mod readme;
 mod start;
 mod stop;

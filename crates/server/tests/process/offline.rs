@@ -1,6 +1,9 @@
 //! Commands that work on the database while no server runs.
 
+use std::fs;
+
 use reqwest::StatusCode;
+use sea_orm::{ConnectionTrait, Database};
 use serde_json::Value;
 
 use crate::support::{Installation, entries};
@@ -133,9 +136,75 @@ async fn rotating_replaces_the_bootstrap_key() {
 #[test]
 fn a_mistyped_path_makes_no_installation() {
     let installation = Installation::new();
-    for command in [&["admin-key", "list"][..], &["bootstrap-key", "rotate"]] {
+    let commands = [&["admin-key", "list"][..], &["bootstrap-key", "rotate"]];
+    for command in commands {
+        let sentence = installation.run(command).refused(1);
+        assert!(sentence.contains("there is no database at"), "{sentence}");
+        let memory = [("CLAVIGER_DATABASE_URL", "sqlite::memory:")];
+        let sentence = installation.run_with(command, &memory).refused(1);
+        assert!(sentence.contains("sqlite::memory:"), "{sentence}");
+    }
+    assert_eq!(entries(&installation.path("")), Vec::<String>::new());
+    // Nor does an empty file become one.
+    fs::create_dir(installation.data("")).unwrap();
+    fs::write(installation.data("claviger.db"), "").unwrap();
+    for command in commands {
         let sentence = installation.run(command).refused(1);
         assert!(sentence.contains("there is no database at"), "{sentence}");
     }
-    assert_eq!(entries(&installation.path("")), Vec::<String>::new());
+    assert_eq!(entries(&installation.data("")), ["claviger.db"]);
+}
+
+#[tokio::test]
+async fn tables_of_another_version_are_left_alone() {
+    let installation = Installation::new();
+    installation.start().stop();
+    let url = format!("sqlite://{}", installation.data("claviger.db").display());
+    let database = Database::connect(url).await.unwrap();
+    // As if the last change were not made yet.
+    let newest = "DELETE FROM seaql_migrations WHERE version = (SELECT max(version) FROM seaql_migrations)";
+    database.execute_unprepared(newest).await.unwrap();
+    database.close().await.unwrap();
+    let state = || fs::read(installation.data("claviger.db")).unwrap();
+    let before = state();
+    let id = "01940000-0000-7000-8000-000000000000";
+    for command in [
+        &["admin-key", "list"][..],
+        &["admin-key", "create", "--entity-name", "Acme", "--permission", "view_usage"],
+        &["admin-key", "revoke", id],
+        &["bootstrap-key", "rotate"],
+    ] {
+        let sentence = installation.run(command).refused(1);
+        assert!(sentence.contains("run `claviger migrate`"), "{sentence}");
+    }
+    assert!(before == state(), "the database was touched");
+}
+
+#[tokio::test]
+async fn what_is_shown_is_what_the_server_shows() {
+    let installation = Installation::new();
+    let server = installation.start();
+    let bootstrap = server.bootstrap_key();
+    let create =
+        ["admin-key", "create", "--entity-name", "Acme", "--permission", "view_usage,manage_users", "--json"];
+    let full = ["--name", "CI", "--expires-at", "2999-01-01T00:00:00.9Z"];
+    let made = json(&installation.run(&[&create[..], &full[..]].concat()).success());
+    let revoked = json(&installation.run(&create).success());
+    // Used once, so that it is shown when; that is written with the next batch.
+    server.get("/v1/admin/me", made["api_key"].as_str().unwrap()).await;
+    server.stop();
+    let id = revoked["admin_key"]["id"].as_str().unwrap();
+    let revoked = json(&installation.run(&["admin-key", "revoke", id, "--json"]).success());
+    let listed = json(&installation.run(&["admin-key", "list", "--include-revoked", "--json"]).success());
+
+    let server = installation.start();
+    let (_, page) = server.get("/v1/admin/admin-keys?includeRevoked=true", &bootstrap).await;
+    // As text: the names' order counts as well.
+    let [page, shown] = [&page["data"], &listed["admin_keys"]].map(ToString::to_string);
+    assert_eq!(shown, page);
+    let (_, one) = server.get(&format!("/v1/admin/admin-keys/{id}"), &bootstrap).await;
+    assert_eq!(revoked["admin_key"].to_string(), one["data"].to_string());
+    assert!(page.contains("\"last_used_at\":\"2"), "{page}");
+    assert!(page.contains("\"revoked_at\":\"2") && page.contains("2999-01-01T00:00:00Z"), "{page}");
+    server.stop();
 }

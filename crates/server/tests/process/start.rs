@@ -40,6 +40,22 @@ fn what_is_made_is_the_owners_alone() {
 }
 
 #[test]
+fn a_database_that_is_open_to_others_is_told_and_left_to_its_owner() {
+    let installation = Installation::new();
+    let server = installation.start();
+    assert!(!server.log().contains("open to others"), "{}", server.log());
+    server.stop();
+    let file = installation.data("claviger.db");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    let server = installation.start();
+    let log = server.log();
+    let line = log.lines().find(|line| line.contains("open to others")).unwrap_or_else(|| panic!("{log}"));
+    assert!(line.contains("WARN") && line.contains("0644") && line.contains("chmod 600"), "{line}");
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o644);
+    server.stop();
+}
+
+#[test]
 fn a_taken_port_is_told_before_anything_is_made() {
     let installation = Installation::new();
     let other = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -49,8 +50,20 @@ impl Installation {
     }
 
     pub(crate) fn run_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Finished {
-        let output =
-            self.command(arguments).envs(environment.iter().copied()).stdin(Stdio::null()).output().unwrap();
+        let mut command = self.command(arguments);
+        command.envs(environment.iter().copied()).stdin(Stdio::null());
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let pid = pid(&child);
+        let (ended, waiting) = mpsc::channel::<()>();
+        // One that serves where it should refuse would never end.
+        let guard = std::thread::spawn(move || {
+            if waiting.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+                kill_process(pid, Signal::KILL).unwrap();
+            }
+        });
+        let output = child.wait_with_output().unwrap();
+        drop(ended);
+        guard.join().unwrap();
         Finished::from(output)
     }
 
@@ -133,8 +146,7 @@ impl Server {
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).unwrap();
-        kill_process(pid, signal).unwrap();
+        kill_process(pid(&self.child), signal).unwrap();
     }
 
     /// Waits for the process to end by itself.
@@ -259,6 +271,10 @@ pub(crate) fn entries(directory: &Path) -> Vec<String> {
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
+}
+
+fn pid(child: &Child) -> Pid {
+    i32::try_from(child.id()).ok().and_then(Pid::from_raw).unwrap()
 }
 
 fn collect(stream: impl Read + Send + 'static) -> Arc<Mutex<String>> {

@@ -115,7 +115,8 @@ async fn admin_keys(store: Store) {
     for (n, key) in [(1, &bare), (2, &full)] {
         assert_same(store.admin_keys().find(Owner::Installation, key.id).await, key);
         let digests = [sealed(9, 9).digest, sealed(2, n).digest];
-        assert_same(store.admin_keys().find_by_digest_unscoped(&digests).await, key);
+        let found = store.admin_keys().find_by_digest_unscoped(&digests).await;
+        assert_same(found, &(key.clone(), organization.clone()));
         write(&store, async |tx| {
             assert_same(tx.admin_keys().find_for_update(Owner::Installation, key.id).await, key);
             Ok(())
@@ -132,7 +133,8 @@ async fn admin_keys(store: Store) {
     let saved = AdminKey { id: bare.id, revision: bare.revision.next(), ..full.clone() };
     write(&store, async |tx| tx.admin_keys().save(&saved).await).await.unwrap();
     let expected = AdminKey { last_used_at: None, ..saved };
-    assert_same(store.admin_keys().find_by_digest_unscoped(&[sealed(2, 1).digest]).await, &expected);
+    let found = store.admin_keys().find_by_digest_unscoped(&[sealed(2, 1).digest]).await;
+    assert_same(found, &(expected, organization.clone()));
     let emptied = AdminKey { revision: full.revision.next(), ..admin_key(2, organization.id) };
     write(&store, async |tx| tx.admin_keys().save(&emptied).await).await.unwrap();
     let expected = AdminKey { last_used_at: full.last_used_at, ..emptied };
@@ -147,18 +149,18 @@ async fn admin_keys(store: Store) {
 
 async fn callers(store: Store) {
     let key = partner(&store, 1).await;
-    let find = async || store.admin_keys().find_with_suspension_unscoped(key.id).await.unwrap();
-    assert_eq!(find().await, Some((key.clone(), false)));
+    let find = async || store.admin_keys().find_unscoped(key.id).await.unwrap();
     let organization = organization(1);
+    assert_eq!(find().await, Some((key.clone(), organization.clone())));
     let suspended = Organization {
         status: OrganizationStatus::Suspended,
         revision: organization.revision.next(),
         ..organization
     };
     write(&store, async |tx| tx.organizations().save(&suspended).await).await.unwrap();
-    assert_eq!(find().await, Some((key.clone(), true)));
+    assert_eq!(find().await, Some((key.clone(), suspended)));
     let unknown = admin_key(9, key.organization).id;
-    assert_eq!(store.admin_keys().find_with_suspension_unscoped(unknown).await.unwrap(), None);
+    assert_eq!(store.admin_keys().find_unscoped(unknown).await.unwrap(), None);
 }
 
 async fn user_accounts(store: Store) {
