@@ -17,7 +17,7 @@ use crate::support::World;
 
 /// A request whose body ends when the sender says so.
 fn slow(key: &str, path: &str) -> (tokio::sync::mpsc::Sender<Bytes>, Request<Body>) {
-    let (sender, mut receiver) = tokio::sync::mpsc::channel::<Bytes>(4);
+    let (sender, mut receiver) = tokio::sync::mpsc::channel::<Bytes>(1);
     let stream = futures_util::stream::poll_fn(move |context| {
         receiver
             .poll_recv(context)
@@ -29,6 +29,11 @@ fn slow(key: &str, path: &str) -> (tokio::sync::mpsc::Sender<Bytes>, Request<Bod
         .body(Body::new(StreamBody::new(stream)))
         .unwrap();
     (sender, request)
+}
+
+/// Waits until the first part is taken: by then the caller has been authenticated.
+async fn begun(body: &tokio::sync::mpsc::Sender<Bytes>) {
+    drop(body.reserve().await.unwrap());
 }
 
 async fn audit(world: &World, query: &str) -> Vec<Value> {
@@ -45,6 +50,7 @@ async fn a_key_revoked_while_its_request_comes_in_changes_nothing() {
     let router = world.router.clone();
     let pending = tokio::spawn(async move { router.oneshot(request).await.unwrap().status() });
     body.send(Bytes::from_static(b"{\"name\":\"late\",")).await.unwrap();
+    begun(&body).await;
     let revoked = world.bootstrap().delete(&format!("/v1/admin/admin-keys/{}", partner.id)).await;
     assert_eq!(revoked.status, 200);
     body.send(Bytes::from_static(b"\"network_id\":0}")).await.unwrap();
@@ -62,6 +68,7 @@ async fn a_permission_taken_while_a_request_comes_in_is_missed() {
     let router = world.router.clone();
     let pending = tokio::spawn(async move { router.oneshot(request).await.unwrap().status() });
     body.send(Bytes::from_static(b"{\"name\":")).await.unwrap();
+    begun(&body).await;
     let path = format!("/v1/admin/admin-keys/{}", partner.id);
     assert_eq!(world.bootstrap().patch(&path, &json!({"permissions": ["view_usage"]})).await.status, 200);
     body.send(Bytes::from_static(b"\"late\"}")).await.unwrap();

@@ -1,5 +1,7 @@
 //! Every test that speaks HTTP to the real router, in one binary.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, and so does what it calls")]
+
 mod architecture;
 mod audit;
 mod authority;

@@ -135,7 +135,8 @@ impl Call {
             Some(repeat) => Some(self.app.under_way().begin(repeat)?),
             None => None,
         };
-        self.app
+        let (answer, concerns_authority) = self
+            .app
             .store()
             .transaction(async |tx: &Tx| {
                 let now = self.app.now();
@@ -143,9 +144,12 @@ impl Call {
                 if let Some(repeat) = &self.repeat
                     && let Some(kept) = repeat.recall(tx, now).await?
                 {
-                    return A::restore(&kept).ok_or_else(damaged);
+                    return Ok((A::restore(&kept).ok_or_else(damaged)?, false));
                 }
                 let Changed { outcome, entries } = work(tx, now).await?;
+                let concerns_authority = entries
+                    .iter()
+                    .any(|fact| matches!(fact.resource, Resource::AdminKey | Resource::Organization));
                 for (place, fact) in (0..).zip(entries) {
                     // A microsecond apart, the entries of one change stay in its order.
                     let at = now + TimeDelta::microseconds(place);
@@ -155,9 +159,13 @@ impl Call {
                 if let Some(repeat) = &self.repeat {
                     repeat.keep(tx, &answer.keep(), now, &mut self.app.random()).await?;
                 }
-                Ok(answer)
+                Ok::<_, Error>((answer, concerns_authority))
             })
-            .await
+            .await?;
+        if concerns_authority {
+            self.app.recent().forget();
+        }
+        Ok(answer)
     }
 
     fn entry(&self, fact: Fact, now: Timestamp) -> Entry {

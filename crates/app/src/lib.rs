@@ -23,6 +23,7 @@ mod journal;
 pub mod peppers;
 mod ports;
 mod quota;
+mod recent;
 mod repeat;
 pub mod usage;
 pub mod users;
@@ -58,6 +59,7 @@ struct Inner {
     journal: journal::Journal,
     under_way: repeat::UnderWay,
     heavy: heavy::Heavy,
+    recent: recent::Recent,
 }
 
 impl App {
@@ -77,6 +79,7 @@ impl App {
             journal: journal::Journal::default(),
             under_way: repeat::UnderWay::default(),
             heavy: heavy::Heavy::default(),
+            recent: recent::Recent::default(),
         }))
     }
 
@@ -116,6 +119,10 @@ impl App {
 
     pub(crate) fn under_way(&self) -> &repeat::UnderWay {
         &self.0.under_way
+    }
+
+    pub(crate) fn recent(&self) -> &recent::Recent {
+        &self.0.recent
     }
 
     pub(crate) fn heavy(&self) -> &heavy::Heavy {

@@ -6,8 +6,10 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::FromRequestParts;
+use axum::http::Method;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
+use claviger_app::authenticate::Purpose;
 use claviger_app::{App, Call, Facts, Quota, Repeat, authenticate};
 use claviger_domain::actor::Actor;
 use claviger_domain::audit::{Author, Target};
@@ -96,7 +98,11 @@ impl<G: Guard> FromRequestParts<App> for May<G> {
         let learnt = parts.extensions.get::<Learnt>().cloned().unwrap_or_default();
         let surface = Surface::of(parts.uri.path());
         let key = bearer(parts)?;
-        let actor = authenticate(app, surface, &key, facts.address).await?;
+        let purpose = match parts.method {
+            Method::GET | Method::HEAD => Purpose::Read,
+            _ => Purpose::Change,
+        };
+        let actor = authenticate(app, surface, &key, purpose, facts.address).await?;
         learnt.note(|caller| caller.author = Some(Author::from(&actor)));
         if let Some(id) = id_of(&actor) {
             if surface.is_admin() {
@@ -120,11 +126,12 @@ async fn authenticate(
     app: &App,
     surface: Surface,
     key: &Plaintext,
+    purpose: Purpose,
     address: Option<IpAddr>,
 ) -> Result<Actor, Fault> {
     Ok(match surface {
         Surface::Gateway | Surface::Other => authenticate::gateway(app, key, address).await?,
-        Surface::Partner => authenticate::admin(app, key).await?,
+        Surface::Partner => authenticate::admin(app, key, purpose).await?,
     })
 }
 

@@ -40,7 +40,7 @@ pub(crate) struct Extent {
 
 /// Ten thousand, and one page more, so that there is a page behind the ten thousandth.
 const SMALL: u64 = 10_020;
-const FULL: Extent = Extent { rounds: 7, seconds: 2.5, sizes: [SMALL, 1_000_000], reads: 400, starts: 9 };
+const FULL: Extent = Extent { rounds: 9, seconds: 3.0, sizes: [SMALL, 1_000_000], reads: 400, starts: 9 };
 const QUICK: Extent = Extent { rounds: 3, seconds: 0.5, sizes: [SMALL, 50_000], reads: 100, starts: 3 };
 
 fn main() -> Outcome<()> {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use claviger_domain::actor::Owner;
-use claviger_domain::ids::{AdminKeyId, CredentialId, OrganizationId};
+use claviger_domain::ids::{AdminKeyId, CredentialId};
 use claviger_domain::page::Window;
 use claviger_domain::secret::Digest;
 use claviger_store::{CredentialFilter, StoreError, Tables};
@@ -28,9 +28,7 @@ pub(crate) async fn explain(database: &Path, rows: &Rows) -> Outcome<String> {
         overheard.credentials().list(owner, CredentialFilter::default(), window).await?;
         Outcome::Ok(())
     };
-    let organization = OrganizationId::from_uuid(credential.organization_id);
     overheard.admin_keys().find_by_digest_unscoped(&[Digest::from_bytes([0; 32])]).await?;
-    overheard.organizations().find_unscoped(organization).await?;
     overheard.explained("who calls", &mut text).await?;
     page(0).await?;
     overheard.explained("20 credentials, first page", &mut text).await?;

@@ -6,6 +6,8 @@ use claviger_domain::ids::{AdminKeyId, CredentialId, OrganizationId, UserAccount
 use claviger_domain::period::Period;
 use claviger_domain::text::ExternalId;
 
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
+
 use super::databases::memory;
 use super::fixtures::{at, sealed, uuid, window};
 use super::overheard::{Overheard, expect, plans};
@@ -219,4 +221,14 @@ async fn kept_answers_are_found_by_caller_and_key() {
         None,
     )
     .await;
+}
+
+/// Built without it, SQLite compiles every statement with a bound `LIMIT` anew at each call.
+#[tokio::test]
+async fn sqlite_is_built_to_keep_its_plans() {
+    let store = memory().await;
+    let statement = Statement::from_string(DbBackend::Sqlite, "PRAGMA compile_options");
+    let rows = store.reader.query_all_raw(statement).await.unwrap();
+    let options: Vec<String> = rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect();
+    assert!(options.iter().any(|option| option == "ENABLE_QPSG"), "see .cargo/config.toml: {options:?}");
 }
