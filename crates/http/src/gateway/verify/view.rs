@@ -42,7 +42,7 @@ pub(super) struct Verification {
     /// The balance, when the credential has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     credits: Option<u64>,
-    #[schema(format = DateTime)]
+    #[schema(required, format = DateTime)]
     expires_at: Option<String>,
     request_id: String,
 }
@@ -66,6 +66,7 @@ struct UserFacts {
     #[schema(format = Uuid)]
     id: String,
     name: String,
+    #[schema(required)]
     external_id: Option<String>,
     #[schema(value_type = Object)]
     metadata: Value,

@@ -19,10 +19,12 @@ use crate::instant;
 pub(super) struct AdminKeyView {
     #[schema(format = Uuid)]
     id: String,
+    #[schema(required)]
     name: Option<String>,
     /// The partner's name: its organization's. `null` for the bootstrap key.
+    #[schema(required)]
     entity_name: Option<String>,
-    #[schema(format = Uuid)]
+    #[schema(required, format = Uuid)]
     organization_id: Option<String>,
     /// Of `manage_credentials`, `manage_users`, `view_audit_logs`, `view_usage`. The bootstrap key has the last two,
     /// `manage_admin_keys` and `verify_keys`.
@@ -30,12 +32,12 @@ pub(super) struct AdminKeyView {
     api_key_prefix: String,
     #[schema(format = DateTime)]
     created_at: String,
-    #[schema(format = DateTime)]
+    #[schema(required, format = DateTime)]
     expires_at: Option<String>,
-    #[schema(format = DateTime)]
+    #[schema(required, format = DateTime)]
     last_used_at: Option<String>,
     revoked: bool,
-    #[schema(format = DateTime)]
+    #[schema(required, format = DateTime)]
     revoked_at: Option<String>,
 }
 

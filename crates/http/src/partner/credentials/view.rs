@@ -22,30 +22,36 @@ pub(super) struct CredentialView {
     #[schema(format = Uuid)]
     id: String,
     name: String,
+    #[schema(required)]
     description: Option<String>,
     /// The first 13 characters of the key.
     api_key_prefix: String,
     #[schema(format = DateTime)]
     created_at: String,
-    #[schema(format = Uuid)]
+    #[schema(required, format = Uuid)]
     user_account_id: Option<String>,
+    #[schema(required)]
     user_account_name: Option<String>,
+    #[schema(required)]
     user_external_id: Option<String>,
     /// The admin key it belongs to.
-    #[schema(format = Uuid)]
+    #[schema(required, format = Uuid)]
     admin_key_id: Option<String>,
+    #[schema(required)]
     admin_entity_name: Option<String>,
     /// 0 = Cardano mainnet, 1 = preview, 2 = preprod.
+    #[schema(required)]
     network_id: Option<i16>,
     /// `null` before the first use.
-    #[schema(format = DateTime)]
+    #[schema(required, format = DateTime)]
     last_used_at: Option<String>,
     /// `null`: does not expire.
-    #[schema(format = DateTime)]
+    #[schema(required, format = DateTime)]
     expires_at: Option<String>,
     revoked: bool,
-    #[schema(format = DateTime)]
+    #[schema(required, format = DateTime)]
     revoked_at: Option<String>,
+    #[schema(required)]
     rate_limit_per_minute: Option<u32>,
     #[schema(value_type = Object)]
     metadata: Value,
@@ -170,15 +176,18 @@ pub(super) struct RevokedCredential {
     id: String,
     name: String,
     api_key_prefix: String,
-    #[schema(format = Uuid)]
+    #[schema(required, format = Uuid)]
     user_account_id: Option<String>,
+    #[schema(required)]
     user_account_name: Option<String>,
-    #[schema(format = Uuid)]
+    #[schema(required, format = Uuid)]
     admin_key_id: Option<String>,
+    #[schema(required)]
     admin_entity_name: Option<String>,
+    #[schema(required)]
     network_id: Option<i16>,
     revoked: bool,
-    #[schema(format = DateTime)]
+    #[schema(required, format = DateTime)]
     revoked_at: Option<String>,
 }
 

@@ -22,6 +22,7 @@ pub(super) struct UserUsage {
     #[schema(format = Uuid)]
     user_account_id: String,
     user_name: String,
+    #[schema(required)]
     external_id: Option<String>,
     total_requests: u64,
     successful_requests: u64,
@@ -69,13 +70,14 @@ pub(super) struct CredentialUsage {
     credential_id: String,
     credential_name: String,
     api_key_prefix: String,
-    #[schema(format = Uuid)]
+    #[schema(required, format = Uuid)]
     user_account_id: Option<String>,
+    #[schema(required)]
     user_account_name: Option<String>,
     total_requests: u64,
     successful_requests: u64,
     failed_requests: u64,
-    #[schema(format = DateTime)]
+    #[schema(required, format = DateTime)]
     last_used_at: Option<String>,
 }
 
@@ -134,14 +136,15 @@ pub(super) struct CredentialUsageDetail {
     credential_id: String,
     credential_name: String,
     api_key_prefix: String,
-    #[schema(format = Uuid)]
+    #[schema(required, format = Uuid)]
     user_account_id: Option<String>,
+    #[schema(required)]
     user_account_name: Option<String>,
     total_requests: u64,
     successful_requests: u64,
     failed_requests: u64,
     avg_response_time_ms: u64,
-    #[schema(format = DateTime)]
+    #[schema(required, format = DateTime)]
     last_used_at: Option<String>,
     #[schema(format = DateTime)]
     period_start: String,

@@ -20,22 +20,25 @@ pub(super) struct UserView {
     #[schema(format = Uuid)]
     id: String,
     /// The admin key it belongs to.
-    #[schema(format = Uuid)]
+    #[schema(required, format = Uuid)]
     admin_key_id: Option<String>,
     admin_entity_name: String,
     /// The partner's own customer id, unique per admin key.
+    #[schema(required)]
     external_id: Option<String>,
     name: String,
+    #[schema(required)]
     email: Option<String>,
     #[schema(value_type = Object)]
     metadata: Value,
     #[schema(format = DateTime)]
     created_at: String,
     /// `null` until the first change.
-    #[schema(format = DateTime)]
+    #[schema(required, format = DateTime)]
     updated_at: Option<String>,
     /// `active`, `suspended` or `pending`.
     status: &'static str,
+    #[schema(required)]
     billing_plan: Option<String>,
 }
 
@@ -83,7 +86,7 @@ pub(super) struct UserStatus {
     id: String,
     name: String,
     status: &'static str,
-    #[schema(format = DateTime)]
+    #[schema(required, format = DateTime)]
     updated_at: Option<String>,
 }
 
