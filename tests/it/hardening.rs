@@ -195,9 +195,22 @@ async fn a_call_that_leads_nowhere_is_recorded_too() {
     assert_eq!(lines[0]["details"], json!({"method": "GET", "route": null, "status": 404}));
 }
 
-/// One caller may ask for one heavy sum at a time; the rest of the API goes on beside it.
+/// A caller that is remembered must be forgotten with its authority, or the body would be looked at first.
+#[tokio::test]
+async fn a_revoked_key_is_refused_before_its_body_is_looked_at() {
+    let world = World::new().await;
+    let partner = world.partner().await;
+    partner
+        .post("/v1/admin/users", &json!({}))
+        .await
+        .refused(400, "Name is required and must be a non-empty string");
+    world.bootstrap().delete(&format!("/v1/admin/admin-keys/{}", partner.id)).await;
+    partner.post("/v1/admin/users", &json!({})).await.refused(403, "Invalid admin API key");
+}
+
+/// One caller's heavy sums wait for each other; none is lost, and the rest of the API goes on beside them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn heavy_questions_wait_in_line_and_hold_nobody_up() {
+async fn heavy_questions_of_one_caller_are_all_answered() {
     let world = World::on_disk().await;
     let partner = world.partner().await;
     let asked = (0..40).map(|_| partner.get("/v1/admin/usage"));

@@ -59,3 +59,24 @@ impl Call {
         Ok(running.await.map_err(|gone| Error::Internal(gone.into()))??)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_caller_has_one_place_and_all_have_two() {
+        let heavy = Heavy::default();
+        let waits = async |caller: u128| {
+            let places = heavy.places(Some(Uuid::from_u128(caller)));
+            tokio::time::timeout(Duration::from_millis(20), places).await.is_err()
+        };
+        let first = heavy.places(Some(Uuid::from_u128(1))).await;
+        assert!(waits(1).await, "its one place is taken");
+        let second = heavy.places(Some(Uuid::from_u128(2))).await;
+        assert!(waits(3).await, "both places are taken");
+        drop(first);
+        assert!(!waits(1).await && !waits(3).await);
+        drop(second);
+    }
+}

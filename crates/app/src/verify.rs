@@ -77,24 +77,23 @@ fn may_see(actor: &Actor, subject: &Subject) -> bool {
 async fn decide(tx: &Tx, subject: Subject, demand: &Demand, now: Timestamp) -> Result<Decision, Error> {
     let credential = &subject.credential;
     let counters = tx.counters().of(credential.id, &credential.limits).await?;
-    let Weighed { code, standings, credits } = match refuse(&subject, demand, now) {
+    let Weighed { code, mut standings, mut credits } = match refuse(&subject, demand, now) {
         Some(code) => Weighed { code, ..weigh(credential, &counters, 0, now) },
         None => weigh(credential, &counters, demand.cost, now),
     };
-    let (mut credits, mut standings) = (credits, standings);
     if code == Code::Valid {
-        let cost = u64::from(demand.cost);
-        let spent: Vec<_> = credential
-            .limits
-            .iter()
-            .zip(&counters)
-            .map(|(limit, counter)| limit.spend(*counter, cost, now))
-            .collect();
-        if cost > 0 {
-            tx.counters().put(credential.id, &credential.limits, &spent).await?;
+        if demand.cost > 0 {
+            let cost = u64::from(demand.cost);
+            let limits = &credential.limits;
+            let spent: Vec<_> = limits
+                .iter()
+                .zip(&counters)
+                .map(|(limit, counter)| limit.spend(*counter, cost, now))
+                .collect();
+            tx.counters().put(credential.id, limits, &spent).await?;
             credits = credits.map(|credits| Credits { remaining: credits.remaining - cost, ..credits });
             standings =
-                credential.limits.iter().zip(&spent).map(|(l, counter)| l.look(*counter, 0, now)).collect();
+                limits.iter().zip(&spent).map(|(limit, counter)| limit.look(*counter, 0, now)).collect();
         }
         tx.credentials().spend_unscoped(credential.id, credits, now).await?;
     }

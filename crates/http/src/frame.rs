@@ -77,7 +77,7 @@ pub(crate) async fn around(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let started = now();
+    let started = Instant::now();
     let surface = Surface::of(request.uri().path());
     let method = request.method().clone();
     // The template, never the path itself: people paste keys into paths.
@@ -137,10 +137,6 @@ impl std::ops::Deref for Parked {
     fn deref(&self) -> &Fault {
         &self.0
     }
-}
-
-fn now() -> Instant {
-    Instant::now()
 }
 
 /// The method's name, if it is a usual one: any other may be as long as its sender likes.

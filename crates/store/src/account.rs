@@ -11,7 +11,7 @@ use sea_orm::{IntoActiveModel, QueryOrder, QuerySelect};
 
 use crate::owned::owned;
 use crate::value::{Row, signed, stamp, unsigned};
-use crate::{StoreError, tally};
+use crate::{StoreError, page, tally};
 
 pub(crate) mod row {
     use sea_orm::entity::prelude::*;
@@ -195,10 +195,7 @@ impl<C: ConnectionTrait> UserAccounts<'_, C> {
             query = query.filter(Column::Status.eq(status.word()));
         }
         let total = count(self.0, owner, status).await?;
-        let rows =
-            query.order_by_desc(Column::Id).limit(window.limit()).offset(window.offset()).all(self.0).await?;
-        let items = rows.into_iter().map(UserAccount::try_from).collect::<Result<_, _>>()?;
-        Ok(Slice { items, total, window })
+        page::newest_first(self.0, query, Column::Id, total, window).await
     }
 
     /// Writes the state of an account that is in the revision before; [`StoreError::Overtaken`] when it is
@@ -210,7 +207,7 @@ impl<C: ConnectionTrait> UserAccounts<'_, C> {
             .filter(Column::Revision.eq(signed(account.revision.number()) - 1))
             .exec(self.0)
             .await?;
-        if done.rows_affected == 1 { Ok(()) } else { Err(StoreError::Overtaken) }
+        page::met_its_row(&done)
     }
 }
 

@@ -11,11 +11,11 @@ use claviger_domain::revision::Revision;
 use claviger_domain::secret::{Digest, KeyPrefix, PepperVersion, SealedSecret};
 use claviger_domain::text::Name;
 use sea_orm::entity::prelude::*;
-use sea_orm::{ActiveValue, Condition, IntoActiveModel, QueryOrder, QuerySelect};
+use sea_orm::{ActiveValue, Condition, IntoActiveModel, QuerySelect};
 
 use crate::owned::owned;
 use crate::value::{Row, blob, signed, stamp, unsigned};
-use crate::{StoreError, organization};
+use crate::{StoreError, organization, page};
 
 mod row {
     use sea_orm::entity::prelude::*;
@@ -210,10 +210,7 @@ impl<C: ConnectionTrait> AdminKeys<'_, C> {
             query = query.filter(Column::RevokedAt.is_null());
         }
         let total = query.clone().count(self.0).await?;
-        let rows =
-            query.order_by_desc(Column::Id).limit(window.limit()).offset(window.offset()).all(self.0).await?;
-        let items = rows.into_iter().map(AdminKey::try_from).collect::<Result<_, _>>()?;
-        Ok(Slice { items, total, window })
+        page::newest_first(self.0, query, Column::Id, total, window).await
     }
 
     /// Writes the state of a key that is in the revision before; [`StoreError::Overtaken`] when it is in
@@ -231,7 +228,7 @@ impl<C: ConnectionTrait> AdminKeys<'_, C> {
             .filter(Column::Revision.eq(signed(key.revision.number()) - 1))
             .exec(self.0)
             .await?;
-        if done.rows_affected == 1 { Ok(()) } else { Err(StoreError::Overtaken) }
+        page::met_its_row(&done)
     }
 
     /// Notes when a key was used last; the note never moves back. An unknown id is passed over.

@@ -4,13 +4,13 @@ use claviger_domain::actor::Owner;
 use claviger_domain::audit::{Action, Author, AuthorKind, Detail, Details, Entry, Resource, Target};
 use claviger_domain::ids::{AdminKeyId, AuditEntryId, OrganizationId};
 use claviger_domain::page::{Slice, Window};
+use sea_orm::IntoActiveModel;
 use sea_orm::entity::prelude::*;
-use sea_orm::{IntoActiveModel, QueryOrder, QuerySelect};
 use serde_json::Value;
 
 use crate::owned::owned;
 use crate::value::{Row, stamp};
-use crate::{StoreError, tally};
+use crate::{StoreError, page, tally};
 
 mod row {
     use sea_orm::entity::prelude::*;
@@ -227,9 +227,6 @@ impl<C: ConnectionTrait> AuditLog<'_, C> {
             }
             _ => query.clone().count(self.0).await?,
         };
-        let rows =
-            query.order_by_desc(Column::Id).limit(window.limit()).offset(window.offset()).all(self.0).await?;
-        let items = rows.into_iter().map(Entry::try_from).collect::<Result<_, _>>()?;
-        Ok(Slice { items, total, window })
+        page::newest_first(self.0, query, Column::Id, total, window).await
     }
 }

@@ -10,11 +10,11 @@ use claviger_domain::revision::Revision;
 use claviger_domain::secret::KeyPrefix;
 use claviger_domain::text::{Description, Metadata, Name};
 use sea_orm::entity::prelude::*;
-use sea_orm::{IntoActiveModel, QueryOrder, QuerySelect};
+use sea_orm::{IntoActiveModel, QuerySelect};
 
 use crate::owned::owned;
 use crate::value::{Row, signed, stamp, unsigned};
-use crate::{StoreError, tally};
+use crate::{StoreError, page, tally};
 
 pub(crate) mod row {
     use sea_orm::entity::prelude::*;
@@ -256,10 +256,7 @@ impl<C: ConnectionTrait> Credentials<'_, C> {
             Owner::AdminKey(id) => tally::of(self.0, id, &[tallied]).await?,
             Owner::Installation | Owner::Organization(_) => query.clone().count(self.0).await?,
         };
-        let rows =
-            query.order_by_desc(Column::Id).limit(window.limit()).offset(window.offset()).all(self.0).await?;
-        let items = rows.into_iter().map(Credential::try_from).collect::<Result<_, _>>()?;
-        Ok(Slice { items, total, window })
+        page::newest_first(self.0, query, Column::Id, total, window).await
     }
 
     /// Writes the state of a credential that is in the revision before; [`StoreError::Overtaken`] when it
@@ -273,7 +270,7 @@ impl<C: ConnectionTrait> Credentials<'_, C> {
             .filter(Column::Revision.eq(signed(credential.revision.number()) - 1))
             .exec(self.0)
             .await?;
-        if done.rows_affected == 1 { Ok(()) } else { Err(StoreError::Overtaken) }
+        page::met_its_row(&done)
     }
 
     /// Writes what a call leaves behind: when it was, and the balance after it, where there is one.

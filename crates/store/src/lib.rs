@@ -30,6 +30,7 @@ mod error;
 mod kept_answer;
 mod organization;
 mod owned;
+mod page;
 mod pepper_check;
 mod secret;
 mod tally;

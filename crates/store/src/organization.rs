@@ -7,8 +7,8 @@ use claviger_domain::text::{Email, Metadata, Name};
 use sea_orm::entity::prelude::*;
 use sea_orm::{IntoActiveModel, QueryOrder};
 
-use crate::StoreError;
 use crate::value::{Row, signed, stamp, unsigned};
+use crate::{StoreError, page};
 
 pub(crate) mod row {
     use sea_orm::entity::prelude::*;
@@ -165,6 +165,6 @@ impl<C: ConnectionTrait> Organizations<'_, C> {
             .filter(Column::Revision.eq(signed(organization.revision.number()) - 1))
             .exec(self.0)
             .await?;
-        if done.rows_affected == 1 { Ok(()) } else { Err(StoreError::Overtaken) }
+        page::met_its_row(&done)
     }
 }
