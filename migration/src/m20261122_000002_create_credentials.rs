@@ -26,6 +26,7 @@ impl MigrationTrait for Migration {
             .col(text("prefix"))
             .col(text("scopes"))
             .col(text("limits"))
+            .col(number("credits_grant"))
             .col(number_null("credits_remaining"))
             .col(number_null("credits_refill_amount"))
             .col(number_null("credits_refill_every_ms"))
@@ -56,16 +57,16 @@ impl MigrationTrait for Migration {
             .col(number_null("ends_at"))
             .foreign_key(&mut references("secrets", "credential_id", "credentials"))
             .take();
+        // Owners are credentials, user accounts and organizations: no one table to refer to.
         let limit_counters = Table::create()
             .table("limit_counters")
-            .col(uuid("credential_id"))
+            .col(uuid("owner_id"))
             .col(text("name"))
             .col(number("window_seconds"))
             .col(number("cell"))
             .col(number("current"))
             .col(number("previous"))
-            .primary_key(Index::create().col("credential_id").col("name"))
-            .foreign_key(&mut references("limit_counters", "credential_id", "credentials"))
+            .primary_key(Index::create().col("owner_id").col("name").col("window_seconds"))
             .take();
         for table in [credentials, secrets, limit_counters] {
             manager.create_table(table).await?;

@@ -1,4 +1,5 @@
-//! What is recorded: usage, the audit log, and the answers kept for repeated requests.
+//! What is recorded: usage and the reports of it, up to where journals were moved here, the audit log, and
+//! the answers kept for repeated requests.
 
 use sea_orm_migration::prelude::*;
 
@@ -24,8 +25,25 @@ impl MigrationTrait for Migration {
             .col(number("failed"))
             .col(number("duration_ms"))
             .col(number("timed"))
+            .col(number("units"))
             .primary_key(Index::create().col("credential_id").col("span_seconds").col("starts_at"))
             .foreign_key(&mut references("usage", "credential_id", "credentials"))
+            .take();
+        // Reporters choose the ids of their reports: a digest is as short as any index wants it.
+        let usage_reports = Table::create()
+            .table("usage_reports")
+            .col(uuid("organization_id"))
+            .col(bytes("id_digest"))
+            .col(bytes("fingerprint"))
+            .col(number("received_at"))
+            .primary_key(Index::create().col("organization_id").col("id_digest"))
+            .take();
+        let journal_positions = Table::create()
+            .table("journal_positions")
+            .col(uuid("journal_id"))
+            .col(number("lane"))
+            .col(number("position"))
+            .primary_key(Index::create().col("journal_id").col("lane"))
             .take();
         // The log outlives what it tells of: no foreign keys.
         let audit_log = Table::create()
@@ -55,11 +73,12 @@ impl MigrationTrait for Migration {
             .col(number("created_at"))
             .primary_key(Index::create().col("caller_id").col("key_hash"))
             .take();
-        for table in [usage, audit_log, kept_answers] {
+        for table in [usage, usage_reports, journal_positions, audit_log, kept_answers] {
             manager.create_table(table).await?;
         }
         for index in [
             index("usage", &["span_seconds", "starts_at"], false),
+            index("usage_reports", &["received_at"], false),
             index("audit_log", &["admin_key_id", "is_change", "id"], false),
             index("audit_log", &["admin_key_id", "id"], false),
             index("audit_log", &["admin_key_id", "action", "id"], false),

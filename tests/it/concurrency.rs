@@ -95,7 +95,7 @@ async fn a_balance_is_never_overdrawn() {
     let issued = partner.post("/v1/admin/credentials", &body).await.data();
     let id = issued["credential"]["id"].as_str().unwrap().to_owned();
     let subject = stage::subject(&world, &id, issued["api_key"].as_str().unwrap());
-    subject.change(|it| it.credits = Some(Credits { remaining: 20, refill: None })).await;
+    subject.change(|it| it.credits = Some(Credits::granted(20, None))).await;
     let body = json!({"key": subject.key, "cost": 3});
     let requests = (0..40).map(|_| request(&world.bootstrap(), "POST", "/v1/keys/verify", &body)).collect();
     let answers = at_once(&world, requests).await;

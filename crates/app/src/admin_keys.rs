@@ -4,7 +4,7 @@ use claviger_domain::Timestamp;
 use claviger_domain::actor::Actor;
 use claviger_domain::admin_key::{AdminKey, BootstrapKey};
 use claviger_domain::audit::{Detail, Details, Resource, Verb};
-use claviger_domain::capability::Capability::ManageAdminKeys;
+use claviger_domain::capability::Capability::{ManageAdminKeys, RevokeSelf};
 use claviger_domain::capability::{Capability, CapabilitySet};
 use claviger_domain::ids::{AdminKeyId, OrganizationId};
 use claviger_domain::organization::{Organization, Slug};
@@ -12,10 +12,12 @@ use claviger_domain::page::{Slice, Window};
 use claviger_domain::revision::{Precondition, Revision};
 use claviger_domain::secret::{KeyFormat, Plaintext};
 use claviger_domain::text::Name;
+use claviger_engine::Change;
 use claviger_store::{StoreError, Tables, Tx};
 
-use crate::call::{Changed, Fact};
+use crate::call::{Changed, Direct, Fact};
 use crate::field::Changes;
+use crate::memory::Learn;
 use crate::{Answer, Call, Error, Field, State};
 
 /// An admin key and the name of its entity.
@@ -84,6 +86,7 @@ pub async fn create<A: Answer>(
                         ("name".to_owned(), Detail::Text(organization.name.to_string())),
                         ("slug".to_owned(), Detail::Text(organization.slug.to_string())),
                     ],
+                    learn: Learn::Engine(Change::Organization(Box::new(organization.clone()))),
                 });
                 organization
             }
@@ -212,14 +215,33 @@ pub async fn revoke<A: Answer>(
     word: impl FnOnce(Seen) -> A + Send,
 ) -> Result<A, Error> {
     call.require(ManageAdminKeys)?;
-    call.change(ManageAdminKeys, word, async |tx: &Tx, now: Timestamp| {
-        let key = held(call, tx, id, precondition).await?.revoke(now).map_err(|_| wrong_state())?;
-        tx.admin_keys().save(&key).await?;
-        let seen = see(tx, key).await?;
-        let fact = fact(&seen, Verb::Revoked, Vec::new());
-        Ok(Changed { outcome: seen, entries: vec![fact] })
-    })
-    .await
+    let end = async |tx: &Tx, now: Timestamp| end(call, tx, id, precondition, now).await;
+    call.change(ManageAdminKeys, word, end).await
+}
+
+/// As [`revoke`], by the key itself.
+///
+/// # Errors
+/// [`Error::WrongState`] when it is revoked already.
+pub(crate) async fn revoke_own(call: &Call, id: AdminKeyId) -> Result<(), Error> {
+    call.require(RevokeSelf)?;
+    let end = async |tx: &Tx, now: Timestamp| end(call, tx, id, &Precondition::None, now).await;
+    let Direct(_) = call.change(RevokeSelf, Direct, end).await?;
+    Ok(())
+}
+
+async fn end(
+    call: &Call,
+    tx: &Tx,
+    id: AdminKeyId,
+    precondition: &Precondition,
+    now: Timestamp,
+) -> Result<Changed<Seen>, Error> {
+    let key = held(call, tx, id, precondition).await?.revoke(now).map_err(|_| wrong_state())?;
+    tx.admin_keys().save(&key).await?;
+    let seen = see(tx, key).await?;
+    let fact = fact(&seen, Verb::Revoked, Vec::new());
+    Ok(Changed { outcome: seen, entries: vec![fact] })
 }
 
 async fn open(call: &Call, tx: &Tx, name: Name, now: Timestamp) -> Result<Organization, Error> {
@@ -271,5 +293,7 @@ fn fact(seen: &Seen, verb: Verb, more: Details) -> Fact {
         target: seen.key.id.uuid(),
         organization: Some(seen.key.organization),
         details,
+        // No key is decided by its maker: what it made goes on working.
+        learn: Learn::Nothing,
     }
 }

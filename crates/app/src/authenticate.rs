@@ -4,14 +4,13 @@ use std::net::IpAddr;
 
 use claviger_domain::Timestamp;
 use claviger_domain::actor::{Actor, Owner};
-use claviger_domain::capability::{Capability, CapabilitySet};
+use claviger_domain::capability::Capability;
 use claviger_domain::credential::Credential;
-use claviger_domain::scope::Scope;
-use claviger_domain::secret::{KeyFormat, Plaintext};
-use claviger_domain::verification::{Demand, refuse};
+use claviger_domain::secret::{KeyFormat, Plaintext, PresentedKey};
+use claviger_domain::verification::Demand;
 use claviger_store::{Tables, Tx};
 
-use crate::{App, Error};
+use crate::{App, Error, memory};
 
 /// The scope that lets an organization's key ask about keys.
 const VERIFY_SCOPE: &str = "keys:verify";
@@ -57,29 +56,23 @@ pub async fn admin(app: &App, key: &Plaintext, purpose: Purpose) -> Result<Actor
 }
 
 /// Who presents `key` on the gateway surface: the bootstrap key, or an organization's live key. A live
-/// key without the scope `keys:verify` is known, but may do nothing.
+/// key without the scope `keys:verify` is known, but may do nothing. Answered from memory.
 ///
 /// # Errors
 /// [`Error::UnknownKey`] as for [`admin`].
-pub async fn gateway(app: &App, key: &Plaintext, address: Option<IpAddr>) -> Result<Actor, Error> {
+pub async fn gateway(app: &App, key: PresentedKey<'_>, address: Option<IpAddr>) -> Result<Actor, Error> {
     match key.format() {
-        KeyFormat::Bootstrap => bootstrap(app, key).await,
+        KeyFormat::Bootstrap => app.bootstrap_key(key).map(Actor::Bootstrap).ok_or(Error::UnknownKey),
         KeyFormat::Live => {
-            let digests = app.peppers().candidates(key);
-            let subject = crate::verify::subject(app.store(), &digests).await?.ok_or(Error::UnknownKey)?;
+            let known = memory::find(app, key).await?.ok_or(Error::UnknownKey)?;
             let demand = Demand { address, ..Demand::default() };
-            if refuse(&subject, &demand, app.now()).is_some() {
+            if app.engine().refuses(&known, &demand, app.now()).is_some() {
                 return Err(Error::UnknownKey);
             }
-            let may_verify =
-                VERIFY_SCOPE.parse::<Scope>().is_ok_and(|wanted| subject.credential.scopes.cover(&wanted));
-            let capabilities: CapabilitySet =
-                may_verify.then_some(Capability::VerifyKeys).into_iter().collect();
-            Ok(Actor::Credential {
-                id: subject.credential.id,
-                organization: subject.credential.organization,
-                capabilities,
-            })
+            let may_verify = known.snapshot.scopes.cover_word(VERIFY_SCOPE);
+            let capabilities = may_verify.then_some(Capability::VerifyKeys).into_iter().collect();
+            let organization = known.organization.id;
+            Ok(Actor::Credential { id: known.snapshot.id, organization, capabilities })
         }
         KeyFormat::Admin | KeyFormat::Partner | KeyFormat::Test | KeyFormat::Scim => Err(Error::UnknownKey),
     }
@@ -98,6 +91,8 @@ pub(crate) async fn again(
     capability: Capability,
     now: Timestamp,
 ) -> Result<(), Error> {
+    // Whoever ends a key need not be able to use it.
+    let ends = capability == Capability::RevokeSelf;
     match actor {
         Actor::Operator => Ok(()),
         Actor::Bootstrap(id) => {
@@ -107,13 +102,17 @@ pub(crate) async fn again(
         Actor::AdminKey { id, .. } => {
             let found = tx.admin_keys().find_unscoped(*id).await?;
             let (key, organization) = found.ok_or(Error::UnknownKey)?;
+            if ends {
+                return if key.revoked_at.is_none() { Ok(()) } else { Err(Error::UnknownKey) };
+            }
             let actor = key.actor(&organization, now).ok_or(Error::UnknownKey)?;
             Ok(actor.require(capability)?)
         }
         Actor::Credential { id, .. } => {
             let found = tx.credentials().find(Owner::Installation, *id).await?;
-            let usable =
-                |credential: &Credential| credential.revoked.is_none() && credential.disabled_at.is_none();
+            let usable = |credential: &Credential| {
+                credential.revoked.is_none() && (ends || credential.disabled_at.is_none())
+            };
             found.filter(usable).map(|_| ()).ok_or(Error::UnknownKey)
         }
     }

@@ -1,35 +1,82 @@
-//! What runs beside the calls: batches are written, and what has outlived its use is forgotten.
+//! What runs beside the calls: decided calls are moved into the database, changes of other processes are
+//! followed, batches are written, and what has outlived its use is forgotten.
 
 use std::future::Future;
-use std::pin::pin;
 use std::time::Duration;
 
+use chrono::TimeDelta;
+use claviger_domain::Timestamp;
+use claviger_domain::period::{Kept, Span};
 use claviger_store::{Tables, Tx};
+use tokio::task::JoinSet;
 
 use crate::repeat::KEPT_FOR;
-use crate::{App, Error};
+use crate::{App, Error, drain, memory, reports};
 
 const BATCH_EVERY: Duration = Duration::from_secs(1);
+const DRAIN_EVERY: Duration = Duration::from_secs(2);
+const FOLLOW_EVERY: Duration = Duration::from_millis(500);
+const SYNC_EVERY: Duration = Duration::from_secs(1);
 const FORGET_EVERY: Duration = Duration::from_secs(600);
+/// Rows deleted at once: other writers wait for it.
+const AT_ONCE: u64 = 5_000;
 
-/// Runs until `until` completes, then writes the last batch.
+/// Runs until `until` completes, then writes what is left.
 pub async fn run(app: App, until: impl Future<Output = ()>) {
-    let mut until = pin!(until);
-    let mut batch = tokio::time::interval(BATCH_EVERY);
-    let mut forget = tokio::time::interval(FORGET_EVERY);
-    loop {
-        tokio::select! {
-            () = &mut until => break,
-            _ = batch.tick() => flush(&app).await,
-            () = app.batch_is_full() => flush(&app).await,
-            _ = forget.tick() => {
-                if let Err(error) = forget_old_answers(&app).await {
-                    tracing::warn!(%error, "old kept answers were not deleted; trying again later");
-                }
-            }
-        }
+    let mut work = JoinSet::new();
+    work.spawn(load(app.clone()));
+    work.spawn(every(FOLLOW_EVERY, app.clone(), "changes were not followed", |app| async move {
+        memory::follow(&app).await
+    }));
+    work.spawn(every(DRAIN_EVERY, app.clone(), "decided calls stay in the journal", |app| async move {
+        drain::drain(&app).await
+    }));
+    work.spawn(every(SYNC_EVERY, app.clone(), "the journal was not handed to the disk", |app| async move {
+        app.sync_journal().await
+    }));
+    work.spawn(every(FORGET_EVERY, app.clone(), "old rows were not deleted", |app| async move {
+        forget(&app).await
+    }));
+    work.spawn(batches(app.clone()));
+    until.await;
+    work.shutdown().await;
+    if let Err(error) = drain::drain(&app).await {
+        tracing::warn!(%error, "decided calls stay in the journal until the next start");
     }
     flush(&app).await;
+}
+
+/// Does some work again and again. What goes wrong is told, and tried again.
+async fn every<F>(pause: Duration, app: App, failed: &'static str, work: impl Fn(App) -> F)
+where
+    F: Future<Output = Result<(), Error>>,
+{
+    let mut ticks = tokio::time::interval(pause);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = work(app.clone()).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "{failed}; trying again");
+        }
+    }
+}
+
+async fn load(app: App) {
+    while let Err(error) = memory::load(&app).await {
+        tracing::warn!(error = &error as &dyn std::error::Error, "keys were not loaded; trying again");
+        tokio::time::sleep(BATCH_EVERY).await;
+    }
+    tracing::info!(keys = app.engine().known_keys(), "every key is loaded");
+}
+
+async fn batches(app: App) {
+    let mut batch = tokio::time::interval(BATCH_EVERY);
+    loop {
+        tokio::select! {
+            _ = batch.tick() => flush(&app).await,
+            () = app.batch_is_full() => flush(&app).await,
+        }
+    }
 }
 
 async fn flush(app: &App) {
@@ -40,6 +87,24 @@ async fn flush(app: &App) {
     }
 }
 
+/// Deletes what nobody will ask for again: answers kept for repetitions, reports that cannot come again, and
+/// usage figures finer than they are kept.
+///
+/// # Errors
+/// [`Error::Unavailable`] when the database does not take it.
+pub async fn forget(app: &App) -> Result<(), Error> {
+    let now = app.now();
+    forget_old_answers(app).await?;
+    let old = now - reports::KNOWN_FOR;
+    let delete = async |tx: &Tx| Ok(tx.usage_reports().delete_older_unscoped(old, AT_ONCE).await?);
+    while app.store().transaction::<_, Error>(delete).await? > 0 {}
+    for (span, before) in app.retention().ends(now) {
+        let delete = async |tx: &Tx| Ok(tx.usage().delete_older_unscoped(span, before, AT_ONCE).await?);
+        while app.store().transaction::<_, Error>(delete).await? > 0 {}
+    }
+    Ok(())
+}
+
 /// Deletes the answers kept for repetitions that may no longer come.
 ///
 /// # Errors
@@ -47,4 +112,24 @@ async fn flush(app: &App) {
 pub async fn forget_old_answers(app: &App) -> Result<u64, Error> {
     let before = app.now() - KEPT_FOR;
     app.store().transaction(async |tx: &Tx| Ok(tx.kept_answers().delete_older_unscoped(before).await?)).await
+}
+
+impl crate::Retention {
+    /// What is kept at `now`.
+    pub(crate) fn kept(self, now: Timestamp) -> Kept {
+        let from = |span| self.ends(now).find(|(of, _)| *of == span).map_or(i64::MIN, |(_, from)| from);
+        Kept { minutes_from: from(Span::Minute), hours_from: from(Span::Hour) }
+    }
+
+    /// For each resolution that is not kept for ever, the start of the first bucket that is kept at `now`: a
+    /// whole day's, so that no day is left in two halves.
+    pub(crate) fn ends(self, now: Timestamp) -> impl Iterator<Item = (Span, i64)> {
+        let Self { minutes, hours, days } = self;
+        [(Span::Minute, minutes), (Span::Hour, hours), (Span::Day, days)].into_iter().filter_map(
+            move |(span, kept)| {
+                let kept = now - TimeDelta::days(i64::from(kept?));
+                Some((span, Span::Day.floor(kept.timestamp())))
+            },
+        )
+    }
 }

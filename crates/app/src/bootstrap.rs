@@ -10,6 +10,7 @@ use claviger_domain::secret::{KeyFormat, Plaintext};
 use claviger_store::{Tables, Tx};
 
 use crate::call::{Changed, Direct, Fact};
+use crate::memory::Learn;
 use crate::{App, Call, Error, Facts};
 
 /// What was found, or done, at start.
@@ -89,6 +90,7 @@ async fn put_in_force(app: &App, key: &Plaintext, unless: Unless) -> Result<bool
                 target: id.uuid(),
                 organization: None,
                 details: Vec::new(),
+                learn: Learn::Bootstrap(id, sealed.digest),
             };
             Ok(Changed { outcome: true, entries: vec![fact] })
         })

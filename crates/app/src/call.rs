@@ -12,6 +12,7 @@ use claviger_domain::text::Name;
 use claviger_store::{Tables, Tx};
 use uuid::Uuid;
 
+use crate::memory::Learn;
 use crate::repeat::{Repeat, damaged};
 use crate::{App, Error, authenticate};
 
@@ -65,6 +66,8 @@ pub(crate) struct Fact {
     pub(crate) target: Uuid,
     pub(crate) organization: Option<OrganizationId>,
     pub(crate) details: Details,
+    /// What is in force as soon as the change is committed.
+    pub(crate) learn: Learn,
 }
 
 impl Call {
@@ -135,7 +138,7 @@ impl Call {
             Some(repeat) => Some(self.app.under_way().begin(repeat)?),
             None => None,
         };
-        let (answer, concerns_authority) = self
+        let (answer, learnt) = self
             .app
             .store()
             .transaction(async |tx: &Tx| {
@@ -144,33 +147,39 @@ impl Call {
                 if let Some(repeat) = &self.repeat
                     && let Some(kept) = repeat.recall(tx, now).await?
                 {
-                    return Ok((A::restore(&kept).ok_or_else(damaged)?, false));
+                    return Ok((A::restore(&kept).ok_or_else(damaged)?, Vec::new()));
                 }
                 let Changed { outcome, entries } = work(tx, now).await?;
-                let concerns_authority = entries
-                    .iter()
-                    .any(|fact| matches!(fact.resource, Resource::AdminKey | Resource::Organization));
+                let mut learnt = Vec::with_capacity(entries.len());
                 for (place, fact) in (0..).zip(entries) {
                     // A microsecond apart, the entries of one change stay in its order.
                     let at = now + TimeDelta::microseconds(place);
-                    tx.audit_log().insert(&self.entry(fact, at)).await?;
+                    let resource = fact.resource;
+                    let (entry, learn) = self.entry(fact, at);
+                    tx.audit_log().insert(&entry).await?;
+                    learnt.push((entry.id, resource, learn));
                 }
                 let answer = word(outcome);
                 if let Some(repeat) = &self.repeat {
                     repeat.keep(tx, &answer.keep(), now, &mut self.app.random()).await?;
                 }
-                Ok::<_, Error>((answer, concerns_authority))
+                Ok::<_, Error>((answer, learnt))
             })
             .await?;
-        if concerns_authority {
-            self.app.recent().forget();
+        // Between the commit and here nothing can fail, and nothing can be cancelled: a call that begins
+        // after the answer meets what was changed.
+        for (entry, resource, learn) in learnt {
+            if matches!(resource, Resource::AdminKey | Resource::Organization) {
+                self.app.recent().forget();
+            }
+            self.app.learn(entry, learn);
         }
         Ok(answer)
     }
 
-    fn entry(&self, fact: Fact, now: Timestamp) -> Entry {
-        let Fact { resource, verb, target, organization, details } = fact;
-        Entry {
+    fn entry(&self, fact: Fact, now: Timestamp) -> (Entry, Learn) {
+        let Fact { resource, verb, target, organization, details, learn } = fact;
+        let entry = Entry {
             id: AuditEntryId::generate(now, &mut self.app.random()),
             at: now,
             action: Action { resource, verb },
@@ -180,7 +189,8 @@ impl Call {
             address: self.facts.address,
             request_id: self.facts.request_id.clone(),
             details,
-        }
+        };
+        (entry, learn)
     }
 }
 

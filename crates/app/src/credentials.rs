@@ -14,10 +14,12 @@ use claviger_domain::revision::{Precondition, Revision};
 use claviger_domain::scope::Scopes;
 use claviger_domain::secret::{Plaintext, SecretVersion};
 use claviger_domain::text::{Description, ExternalId, Metadata, Name};
+use claviger_engine::Change;
 use claviger_store::{CredentialFilter, Tables, Tx};
 
 use crate::call::{Changed, Fact, Partner};
 use crate::field::Changes;
+use crate::memory::Learn;
 use crate::{Answer, App, Call, Error, Field, State};
 
 /// A credential as its owner sees it.
@@ -115,7 +117,7 @@ pub async fn create<A: Answer>(
         tx.credentials().insert(&credential).await?;
         tx.secrets().insert(credential.id, &secret).await?;
         let seen = Seen { credential, user: user.as_ref().map(user_seen), entity: partner.entity.clone() };
-        let fact = fact(&seen, Verb::Created, Vec::new());
+        let fact = fact(&seen, Verb::Created, Vec::new(), Some(vec![secret]));
         Ok(Changed { outcome: Issued { seen, key }, entries: vec![fact] })
     })
     .await
@@ -176,7 +178,7 @@ pub async fn update<A: Answer>(
         let credential = credential.touched(now);
         tx.credentials().save(&credential).await?;
         let seen = see(tx, &partner, credential).await?;
-        let fact = fact(&seen, Verb::Updated, vec![("changes".to_owned(), changes.into_detail())]);
+        let fact = fact(&seen, Verb::Updated, vec![("changes".to_owned(), changes.into_detail())], None);
         Ok(Changed { outcome: seen, entries: vec![fact] })
     })
     .await
@@ -198,7 +200,7 @@ pub async fn revoke<A: Answer>(
         let credential = credential.revoke(None, now).map_err(|_| wrong_state())?;
         tx.credentials().save(&credential).await?;
         let seen = see(tx, &partner, credential).await?;
-        let fact = fact(&seen, Verb::Revoked, Vec::new());
+        let fact = fact(&seen, Verb::Revoked, Vec::new(), None);
         Ok(Changed { outcome: seen, entries: vec![fact] })
     })
     .await
@@ -233,6 +235,7 @@ pub async fn rotate<A: Answer>(
                 ("api_key_prefix".to_owned(), Detail::Text(key.prefix().as_str().to_owned())),
                 ("previous_expires_at".to_owned(), Detail::instant(previous_expires_at)),
             ],
+            Some(tx.secrets().versions_of(id).await?),
         );
         Ok(Changed {
             outcome: Rotated { issued: Issued { seen, key }, previous_expires_at },
@@ -287,7 +290,8 @@ fn user_seen(user: &UserAccount) -> UserSeen {
     UserSeen { name: user.name.clone(), external_id: user.external_id.clone() }
 }
 
-fn fact(seen: &Seen, verb: Verb, more: Details) -> Fact {
+/// `secrets` are all of the credential's, when any of them was added or given an end.
+fn fact(seen: &Seen, verb: Verb, more: Details, secrets: Option<Vec<SecretVersion>>) -> Fact {
     let credential = &seen.credential;
     let mut details = vec![("name".to_owned(), Detail::Text(credential.name.to_string()))];
     details.extend(more);
@@ -297,5 +301,6 @@ fn fact(seen: &Seen, verb: Verb, more: Details) -> Fact {
         target: credential.id.uuid(),
         organization: Some(credential.organization),
         details,
+        learn: Learn::Engine(Change::Credential(Box::new(credential.clone()), secrets)),
     }
 }

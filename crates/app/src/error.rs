@@ -2,6 +2,7 @@
 
 use claviger_domain::actor::Refusal;
 use claviger_domain::audit::Resource;
+use claviger_engine::journal::JournalError;
 use claviger_store::{Constraint, StoreError};
 
 /// The kinds of thing that can be missing.
@@ -39,6 +40,9 @@ pub enum Error {
     ExpiryInThePast,
     #[error("a period ends before it starts")]
     InvertedPeriod,
+    /// An instant is too old, or too far in the future.
+    #[error("an instant is out of reach")]
+    OutOfReach,
     /// The resource is not in the state the change was meant for (`If-Match`).
     #[error("the precondition does not hold")]
     Stale,
@@ -54,6 +58,9 @@ pub enum Error {
     /// More of this kind is under way than the database is to be burdened with.
     #[error("too much is under way")]
     Busy,
+    /// A decided call cannot be written down: it was not decided.
+    #[error("the call cannot be counted")]
+    NotCounted(#[source] JournalError),
     /// The database does not answer.
     #[error("the database is not available")]
     Unavailable(#[source] StoreError),
@@ -67,8 +74,10 @@ impl From<StoreError> for Error {
         match error {
             StoreError::Conflict(Constraint::ExternalId) => Self::ExternalIdTaken,
             StoreError::Conflict(Constraint::KeptAnswer) => Self::RepeatUnderWay,
-            // A name two callers took at once: whoever tries again finds the other's.
-            StoreError::Conflict(Constraint::Slug) | StoreError::Overtaken => Self::Overtaken,
+            // Something two callers took at once: whoever tries again finds the other's.
+            StoreError::Conflict(Constraint::Slug | Constraint::UsageReport) | StoreError::Overtaken => {
+                Self::Overtaken
+            }
             StoreError::Unavailable(_) => Self::Unavailable(error),
             other => Self::Internal(other.into()),
         }

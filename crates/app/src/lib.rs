@@ -4,10 +4,11 @@
 use std::sync::Arc;
 
 use claviger_domain::Timestamp;
-use claviger_domain::limit::Limit;
+use claviger_domain::limit::{Limit, Pool};
 use claviger_domain::secret::Peppers;
+use claviger_engine::Engine;
+use claviger_engine::journal::{Found, Journal, Positions};
 use claviger_store::Store;
-use rand_core::Rng;
 
 pub mod admin_keys;
 pub mod audit;
@@ -16,24 +17,32 @@ pub mod background;
 pub mod bootstrap;
 mod call;
 pub mod credentials;
+pub mod drain;
 mod error;
 mod field;
 mod heavy;
 mod journal;
+pub mod memory;
+mod on_disk;
 pub mod peppers;
 mod ports;
 mod quota;
 mod recent;
 mod repeat;
+pub mod reports;
+mod request_id;
+pub mod revoke_self;
 pub mod usage;
 pub mod users;
 pub mod verify;
 
 pub use call::{Answer, Call, Direct, Facts};
+pub use claviger_engine as engine;
 pub use claviger_store::StoreError;
 pub use error::{Error, Kind, State};
 pub use field::Field;
 pub use journal::{JournalState, Noted};
+pub use on_disk::Durability;
 pub use ports::{Clock, Entropy, Ports, Random};
 pub use quota::Quota;
 pub use repeat::Repeat;
@@ -44,6 +53,18 @@ pub struct Settings {
     pub peppers: Peppers,
     /// Calls one key may make on the admin surfaces in a minute; 0 is no limit.
     pub admin_limit_per_minute: u32,
+    /// What a power cut may cost.
+    pub durability: Durability,
+    /// How long usage figures are kept.
+    pub retention: Retention,
+}
+
+/// How many days usage figures are kept at each resolution; `None` is for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Retention {
+    pub minutes: Option<u32>,
+    pub hours: Option<u32>,
+    pub days: Option<u32>,
 }
 
 /// The application: its database, its clock, its randomness, its settings.
@@ -60,17 +81,53 @@ struct Inner {
     under_way: repeat::UnderWay,
     heavy: heavy::Heavy,
     recent: recent::Recent,
+    engine: Engine,
+    memory: memory::Memory,
+    drain: drain::Drain,
+    on_disk: on_disk::OnDisk,
+    retention: Retention,
+    request_ids: request_id::RequestIds,
 }
 
 impl App {
+    /// An application that does not decide about keys: for commands.
     #[must_use]
     pub fn new(store: Store, ports: Ports, settings: Settings) -> Self {
-        let Settings { peppers, admin_limit_per_minute } = settings;
+        let engine = Engine::new(settings.peppers.clone(), None);
+        Self::with(store, ports, settings, engine, Positions::default())
+    }
+
+    /// An application that decides about keys and counts every call in this journal. What an earlier
+    /// process has left in it is brought into the database first.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the database does not answer, [`Error::NotCounted`] when the journal cannot
+    /// be written.
+    pub async fn deciding(
+        store: Store,
+        ports: Ports,
+        settings: Settings,
+        journal: Found,
+    ) -> Result<Self, Error> {
+        let drained = drain::positions(&store, journal.id()).await?;
+        let journal = journal.resume(&drained).map_err(Error::NotCounted)?;
+        let engine = Engine::new(settings.peppers.clone(), Some(journal));
+        let app = Self::with(store, ports, settings, engine, drained);
+        drain::drain(&app).await?;
+        app.begin_to_follow().await?;
+        Ok(app)
+    }
+
+    fn with(store: Store, ports: Ports, settings: Settings, engine: Engine, drained: Positions) -> Self {
+        let Settings { peppers, admin_limit_per_minute, durability, retention } = settings;
         let limit = (admin_limit_per_minute > 0).then(|| Limit {
             name: "admin".to_owned(),
             limit: admin_limit_per_minute,
             window_seconds: 60,
+            pool: Pool::Credential,
         });
+        let lanes: Vec<_> = engine.journal().into_iter().flat_map(Journal::lanes).collect();
+        let request_ids = request_id::RequestIds::new(&*ports.entropy);
         Self(Arc::new(Inner {
             store,
             ports,
@@ -80,6 +137,12 @@ impl App {
             under_way: repeat::UnderWay::default(),
             heavy: heavy::Heavy::default(),
             recent: recent::Recent::default(),
+            memory: memory::Memory::default(),
+            drain: drain::Drain::from(drained),
+            on_disk: on_disk::OnDisk::new(durability, lanes.into_iter()),
+            retention,
+            request_ids,
+            engine,
         }))
     }
 
@@ -106,7 +169,29 @@ impl App {
     /// An id for a request whose caller gave none.
     #[must_use]
     pub fn new_request_id(&self) -> String {
-        format!("req_{:016x}", self.random().next_u64())
+        self.0.request_ids.next()
+    }
+
+    /// What decides about keys.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.0.engine
+    }
+
+    pub(crate) fn memory(&self) -> &memory::Memory {
+        &self.0.memory
+    }
+
+    pub(crate) fn draining(&self) -> &drain::Drain {
+        &self.0.drain
+    }
+
+    pub(crate) fn on_disk(&self) -> &on_disk::OnDisk {
+        &self.0.on_disk
+    }
+
+    pub(crate) fn retention(&self) -> Retention {
+        self.0.retention
     }
 
     pub(crate) fn random(&self) -> Random<'_> {

@@ -12,7 +12,7 @@ use claviger_domain::period::{InvertedPeriod, Period};
 use claviger_domain::usage::Tally;
 use claviger_store::{Tables, UsageOf, UserUsage};
 
-use crate::{Call, Error, State};
+use crate::{App, Call, Error, State, drain};
 
 /// One user account's figures.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +56,8 @@ enum Back {
 }
 
 impl Asked {
-    fn resolve(self, now: Timestamp, back: Back) -> Result<Period, Error> {
+    fn resolve(self, app: &App, back: Back) -> Result<Period, Error> {
+        let now = app.now();
         let end = self.end.unwrap_or(now);
         let start = self.start.unwrap_or_else(|| match back {
             // So many days ago; or before the end, when that has come before then.
@@ -64,7 +65,8 @@ impl Asked {
             Back::Days(days) => end - TimeDelta::days(days),
             Back::To(start) => start.min(end),
         });
-        Period::new(start, end).map_err(|InvertedPeriod| Error::InvertedPeriod)
+        let period = Period::new(start, end).map_err(|InvertedPeriod| Error::InvertedPeriod)?;
+        Ok(period.known_since(app.retention().kept(now)))
     }
 }
 
@@ -75,7 +77,8 @@ const USUAL: Back = Back::Days(30);
 /// [`Error::NotFound`] when the caller made no such account.
 pub async fn of_user(call: &Call, id: UserAccountId, asked: Asked) -> Result<OfUser, Error> {
     call.require(ViewUserUsage)?;
-    let period = asked.resolve(call.app().now(), USUAL)?;
+    drain::catch_up(call.app()).await;
+    let period = asked.resolve(call.app(), USUAL)?;
     let store = call.app().store();
     let found = store.user_accounts().find(call.owner(), id).await?;
     let account = found.ok_or(Error::NotFound(Resource::UserAccount, State::Any))?;
@@ -90,7 +93,8 @@ pub async fn of_user(call: &Call, id: UserAccountId, asked: Asked) -> Result<OfU
 /// [`Error::Refused`] when the caller may not.
 pub async fn by_user(call: &Call, asked: Asked, window: Window) -> Result<Slice<OfUser>, Error> {
     call.require(ViewUserUsage)?;
-    let period = asked.resolve(call.app().now(), USUAL)?;
+    drain::catch_up(call.app()).await;
+    let period = asked.resolve(call.app(), USUAL)?;
     let store = call.app().store();
     let owner = call.owner();
     let asked = store.clone();
@@ -120,7 +124,8 @@ pub async fn by_credential(
     window: Window,
 ) -> Result<Slice<OfCredential>, Error> {
     call.require(ViewUsage)?;
-    let period = asked.resolve(call.app().now(), Back::To(Timestamp::UNIX_EPOCH))?;
+    drain::catch_up(call.app()).await;
+    let period = asked.resolve(call.app(), Back::To(Timestamp::UNIX_EPOCH))?;
     let store = call.app().store();
     let owner = call.owner();
     if let Some(id) = user
@@ -151,8 +156,9 @@ pub async fn by_credential(
 /// [`Error::NotFound`] when the caller made no such credential.
 pub async fn of_credential(call: &Call, id: CredentialId, asked: Asked) -> Result<Detailed, Error> {
     call.require(ViewUsage)?;
+    drain::catch_up(call.app()).await;
     // An inverted period is refused whether or not there is such a credential.
-    asked.resolve(call.app().now(), Back::Days(0))?;
+    asked.resolve(call.app(), Back::Days(0))?;
     let store = call.app().store();
     let found = store.credentials().find(call.owner(), id).await?;
     let credential = found.ok_or(Error::NotFound(Resource::Credential, State::Any))?;
@@ -160,7 +166,7 @@ pub async fn of_credential(call: &Call, id: CredentialId, asked: Asked) -> Resul
         Some(id) => store.user_accounts().find(call.owner(), id).await?,
         None => None,
     };
-    let period = asked.resolve(call.app().now(), Back::To(credential.created_at))?;
+    let period = asked.resolve(call.app(), Back::To(credential.created_at))?;
     let tally = store.usage().of_credential(id, period).await?;
     let used = store.usage().daily_of(id, period).await?;
     let days = period

@@ -8,10 +8,12 @@ use claviger_domain::ids::UserAccountId;
 use claviger_domain::page::{Slice, Window};
 use claviger_domain::revision::{Precondition, Revision};
 use claviger_domain::text::{BillingPlan, Email, ExternalId, Metadata, Name};
+use claviger_engine::Change;
 use claviger_store::{Tables, Tx};
 
 use crate::call::{Changed, Fact, Partner};
 use crate::field::Changes;
+use crate::memory::Learn;
 use crate::{Answer, Call, Error, Field, State};
 
 /// A user account as its owner sees it.
@@ -204,6 +206,7 @@ fn changed(partner: &Partner<'_>, account: UserAccount, verb: Verb, more: Detail
         target: account.id.uuid(),
         organization: Some(account.organization),
         details,
+        learn: Learn::Engine(Change::UserAccount(Box::new(account.clone()))),
     };
     Changed { outcome: seen(partner, account), entries: vec![fact] }
 }

@@ -1,139 +1,60 @@
-//! May this call pass? The plain form: decided from the database and counted in one transaction.
-//!
-//! It is right and slow on purpose. The engine will answer on the wire from memory; this function
-//! stays as the reference the engine's decisions are compared with.
+//! May this call pass? Decided by the engine, from memory.
 
-use claviger_domain::Timestamp;
 use claviger_domain::actor::{Actor, Owner};
 use claviger_domain::capability::Capability::VerifyKeys;
-use claviger_domain::credential::{Credential, Credits};
-use claviger_domain::limit::{Limit, Standing};
-use claviger_domain::secret::{Digest, Plaintext, SecretVersion};
-use claviger_domain::usage::Tally;
-use claviger_domain::verification::{Code, Demand, Subject, Weighed, refuse, weigh};
-use claviger_store::{Tables, Tx};
+use claviger_domain::secret::PresentedKey;
+use claviger_domain::verification::{Code, Demand};
+use claviger_engine::{Decision, Known};
 
-use crate::{Call, Error, authenticate};
+use crate::{App, Error, memory};
 
 /// A presented key, and what the call needs.
 #[derive(Debug)]
-pub struct Request {
-    /// `None` when what was presented has not the form of a key.
-    pub key: Option<Plaintext>,
+pub struct Request<'a> {
+    /// Whatever the caller presented.
+    pub key: &'a str,
     pub demand: Demand,
 }
 
-/// The answer, and what it was decided from; nothing of a key that is unknown to the caller.
-#[derive(Debug)]
-pub struct Decision {
-    pub code: Code,
-    pub about: Option<About>,
-}
-
-/// The credential a decision is about, as the decision left it.
-#[derive(Debug)]
-pub struct About {
-    pub subject: Subject,
-    pub limits: Vec<(Limit, Standing)>,
-    pub credits: Option<Credits>,
-}
-
-/// Decides about a key, spends what the call costs when it may pass, and counts the call.
+/// Decides about a key, spends what the call costs when it may pass, and counts the call, before it answers.
 ///
 /// # Errors
-/// [`Error::Refused`] when the caller may not ask.
-pub async fn verify(call: &Call, request: Request) -> Result<Decision, Error> {
-    call.require(VerifyKeys)?;
-    let Request { key, demand } = request;
-    let Some(key) = key else { return Ok(Decision { code: Code::Malformed, about: None }) };
-    let digests = call.app().peppers().candidates(&key);
-    let not_found = Decision { code: Code::NotFound, about: None };
-    // Unknown keys are the bulk of what attackers send: they never take the writer.
-    match subject(call.app().store(), &digests).await? {
-        Some(subject) if may_see(call.actor(), &subject) => {}
-        _ => return Ok(not_found),
+/// [`Error::Refused`] when the caller may not ask; [`Error::NotCounted`] when the call cannot be counted: then
+/// nothing is decided and nothing spent.
+pub async fn verify(app: &App, actor: &Actor, request: &Request<'_>) -> Result<Decision, Error> {
+    actor.require(VerifyKeys)?;
+    decide(app, actor.owner(), request.key, &request.demand).await
+}
+
+/// As [`verify`], asked by the key's own holder through a proxy: whoever presents a key may learn whether
+/// it passes.
+///
+/// # Errors
+/// As for [`verify`].
+pub async fn pass(app: &App, key: &str, demand: &Demand) -> Result<Decision, Error> {
+    decide(app, Owner::Installation, key, demand).await
+}
+
+async fn decide(app: &App, asking: Owner, key: &str, demand: &Demand) -> Result<Decision, Error> {
+    let denied = |code| Ok(Decision { code, about: None });
+    let Ok(key) = PresentedKey::recognise(key) else { return denied(Code::Malformed) };
+    let Some(known) = memory::find(app, key).await? else { return denied(Code::NotFound) };
+    if !may_see(asking, &known) {
+        return denied(Code::NotFound);
     }
-    call.app()
-        .store()
-        .transaction(async |tx: &Tx| {
-            // Inside, for the wait for the writer may have been long.
-            let now = call.app().now();
-            authenticate::again(tx, call.actor(), VerifyKeys, now).await?;
-            let Some(subject) = subject_for_update(tx, &digests).await? else { return Ok(not_found) };
-            decide(tx, subject, &demand, now).await
-        })
-        .await
+    let decision = app.engine().decide(known, demand, app.now()).map_err(Error::NotCounted)?;
+    if let Some(place) = decision.about.as_ref().and_then(|about| about.place) {
+        app.await_disk(place).await?;
+    }
+    Ok(decision)
 }
 
 /// Of another organization's key nothing is said, not even that it exists.
-fn may_see(actor: &Actor, subject: &Subject) -> bool {
-    match actor.owner() {
+fn may_see(asking: Owner, known: &Known) -> bool {
+    match asking {
         Owner::Installation => true,
-        Owner::Organization(id) => subject.organization.id == id,
-        Owner::AdminKey(id) => subject.credential.admin_key == Some(id),
+        Owner::Organization(id) => known.organization.id == id,
+        // No admin key verifies.
+        Owner::AdminKey(_) => false,
     }
-}
-
-async fn decide(tx: &Tx, subject: Subject, demand: &Demand, now: Timestamp) -> Result<Decision, Error> {
-    let credential = &subject.credential;
-    let counters = tx.counters().of(credential.id, &credential.limits).await?;
-    let Weighed { code, mut standings, mut credits } = match refuse(&subject, demand, now) {
-        Some(code) => Weighed { code, ..weigh(credential, &counters, 0, now) },
-        None => weigh(credential, &counters, demand.cost, now),
-    };
-    if code == Code::Valid {
-        if demand.cost > 0 {
-            let cost = u64::from(demand.cost);
-            let limits = &credential.limits;
-            let spent: Vec<_> = limits
-                .iter()
-                .zip(&counters)
-                .map(|(limit, counter)| limit.spend(*counter, cost, now))
-                .collect();
-            tx.counters().put(credential.id, limits, &spent).await?;
-            credits = credits.map(|credits| Credits { remaining: credits.remaining - cost, ..credits });
-            standings =
-                limits.iter().zip(&spent).map(|(limit, counter)| limit.look(*counter, 0, now)).collect();
-        }
-        tx.credentials().spend_unscoped(credential.id, credits, now).await?;
-    }
-    tx.usage().add(&[(credential.id, now, Tally::one_call(code != Code::Valid))]).await?;
-    let limits = credential.limits.iter().cloned().zip(standings).collect();
-    Ok(Decision { code, about: Some(About { subject, limits, credits }) })
-}
-
-/// The credential whose secret has one of these digests, and all that decides about it.
-pub(crate) async fn subject(tables: &impl Tables, digests: &[Digest]) -> Result<Option<Subject>, Error> {
-    let Some((id, secret)) = tables.secrets().find_unscoped(digests).await? else { return Ok(None) };
-    // The key itself is the proof that the caller may ask about its credential.
-    let Some(credential) = tables.credentials().find(Owner::Installation, id).await? else { return Ok(None) };
-    complete(tables, secret, credential).await
-}
-
-/// As [`subject`], and nobody else spends from the credential until the transaction ends.
-async fn subject_for_update(tx: &Tx, digests: &[Digest]) -> Result<Option<Subject>, Error> {
-    let Some((id, secret)) = tx.secrets().find_unscoped(digests).await? else { return Ok(None) };
-    let Some(credential) = tx.credentials().find_for_update(Owner::Installation, id).await? else {
-        return Ok(None);
-    };
-    // A rotation may have ended the secret before the credential was ours.
-    let Some((_, secret)) = tx.secrets().find_unscoped(&[secret.sealed.digest]).await? else {
-        return Ok(None);
-    };
-    complete(tx, secret, credential).await
-}
-
-async fn complete(
-    tables: &impl Tables,
-    secret: SecretVersion,
-    credential: Credential,
-) -> Result<Option<Subject>, Error> {
-    let Some(organization) = tables.organizations().find_unscoped(credential.organization).await? else {
-        return Ok(None);
-    };
-    let user_account = match credential.user_account {
-        Some(id) => tables.user_accounts().find(Owner::Installation, id).await?,
-        None => None,
-    };
-    Ok(Some(Subject { credential, secret, user_account, organization }))
 }

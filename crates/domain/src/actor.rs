@@ -65,6 +65,9 @@ impl Actor {
     pub fn require(&self, capability: Capability) -> Result<(), Refusal> {
         use Capability as C;
         match (self, capability) {
+            (Self::AdminKey { .. } | Self::Credential { .. }, C::RevokeSelf) => Ok(()),
+            // It would be the end of the platform's own way in: it is rotated instead.
+            (Self::Operator | Self::Bootstrap(_), C::RevokeSelf) => Err(Refusal::Lacks(capability)),
             (
                 Self::Operator | Self::Bootstrap(_),
                 C::ManageAdminKeys | C::VerifyKeys | C::ViewAuditLogs | C::ViewUsage,

@@ -12,7 +12,7 @@ use ipnet::IpNet;
 pub struct InvalidAllowlist;
 
 /// CIDR blocks, IPv4 and IPv6; an empty list admits every address.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct IpAllowlist(Vec<IpNet>);
 
 impl IpAllowlist {

@@ -56,7 +56,7 @@ impl AdminKey {
             id: self.id,
             organization: self.organization,
             entity: organization.name.clone(),
-            capabilities: self.permissions.clone(),
+            capabilities: self.permissions,
         })
     }
 

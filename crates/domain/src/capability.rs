@@ -1,7 +1,5 @@
 //! The closed set of authorities that guard our own use cases.
 
-use std::collections::BTreeSet;
-
 /// What a caller must hold before a use case does anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Capability {
@@ -20,6 +18,8 @@ pub enum Capability {
     ViewAuditLogs,
     /// Ask about presented keys.
     VerifyKeys,
+    /// End the very key that is presented: whoever holds a key holds this.
+    RevokeSelf,
 }
 
 impl Capability {
@@ -27,7 +27,19 @@ impl Capability {
     pub const PARTNER: [Self; 4] =
         [Self::ManageCredentials, Self::ManageUsers, Self::ViewAuditLogs, Self::ViewUsage];
 
-    /// What a key can be told to hold: every capability that does not come with another.
+    /// Every capability, in the order of their declaration.
+    const ALL: [Self; 8] = [
+        Self::ManageAdminKeys,
+        Self::ManageUsers,
+        Self::ManageCredentials,
+        Self::ViewUsage,
+        Self::ViewUserUsage,
+        Self::ViewAuditLogs,
+        Self::VerifyKeys,
+        Self::RevokeSelf,
+    ];
+
+    /// What a key can be told to hold: every capability that does not come with another, or with every key.
     pub const GRANTABLE: [Self; 6] = [
         Self::ManageAdminKeys,
         Self::ManageUsers,
@@ -48,6 +60,7 @@ impl Capability {
             Self::ViewUsage | Self::ViewUserUsage => "view_usage",
             Self::ViewAuditLogs => "view_audit_logs",
             Self::VerifyKeys => "verify_keys",
+            Self::RevokeSelf => "revoke_self",
         }
     }
 
@@ -59,25 +72,30 @@ impl Capability {
 }
 
 /// A set of capabilities, in a fixed order.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct CapabilitySet(BTreeSet<Capability>);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CapabilitySet(u16);
 
 impl CapabilitySet {
+    const fn bit(capability: Capability) -> u16 {
+        1 << capability as u16
+    }
+
     /// Whether `capability` is in the set; none stands in for another here.
     #[must_use]
-    pub fn contains(&self, capability: Capability) -> bool {
-        self.0.contains(&capability)
+    pub const fn contains(&self, capability: Capability) -> bool {
+        self.0 & Self::bit(capability) != 0
     }
 
     /// Whether nothing may be done with the set.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    pub const fn is_empty(&self) -> bool {
+        self.0 == 0
     }
 
     /// The capabilities, in the order of their declaration.
-    pub fn iter(&self) -> impl Iterator<Item = Capability> + '_ {
-        self.0.iter().copied()
+    pub fn iter(&self) -> impl Iterator<Item = Capability> + use<> {
+        let set = *self;
+        Capability::ALL.into_iter().filter(move |capability| set.contains(*capability))
     }
 
     /// The words of the set, sorted.
@@ -91,6 +109,6 @@ impl CapabilitySet {
 
 impl FromIterator<Capability> for CapabilitySet {
     fn from_iter<I: IntoIterator<Item = Capability>>(capabilities: I) -> Self {
-        Self(capabilities.into_iter().collect())
+        Self(capabilities.into_iter().fold(0, |set, capability| set | Self::bit(capability)))
     }
 }

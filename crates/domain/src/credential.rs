@@ -128,6 +128,9 @@ impl Network {
 /// A balance that calls spend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Credits {
+    /// Counts how often the balance was set by hand: what was spent of an earlier grant is not taken from
+    /// a later one.
+    pub grant: u32,
     /// Units left to spend.
     pub remaining: u64,
     /// How it fills up again; `None`: it never does by itself.
@@ -146,6 +149,20 @@ pub struct Refill {
 }
 
 impl Credits {
+    /// A first balance.
+    #[must_use]
+    pub const fn granted(remaining: u64, refill: Option<Refill>) -> Self {
+        Self { grant: 1, remaining, refill }
+    }
+
+    /// The balance after `cost` units were spent at `now`, whether or not there were as many: never
+    /// below zero.
+    #[must_use]
+    pub fn spend(self, cost: u64, now: Timestamp) -> Self {
+        let due = self.at(now);
+        Self { remaining: due.remaining.saturating_sub(cost), ..due }
+    }
+
     /// The balance as it stands at `now`, with every refill that has come due: however many those are,
     /// the balance is then one refill's amount. A clock set back changes nothing.
     #[must_use]
@@ -157,7 +174,7 @@ impl Credits {
             return self;
         }
         let since = refill.since + TimeDelta::milliseconds(due.saturating_mul(every));
-        Self { remaining: refill.amount, refill: Some(Refill { since, ..refill }) }
+        Self { remaining: refill.amount, refill: Some(Refill { since, ..refill }), ..self }
     }
 }
 
@@ -247,12 +264,12 @@ mod tests {
     fn a_refill_sets_the_balance_back_once_per_interval() {
         let since = Timestamp::UNIX_EPOCH;
         let refill = Refill { amount: 100, every: TimeDelta::hours(1), since };
-        let credits = Credits { remaining: 3, refill: Some(refill) };
+        let credits = Credits::granted(3, Some(refill));
         assert_eq!(credits.at(since + TimeDelta::minutes(59)).remaining, 3);
         let later = credits.at(since + TimeDelta::minutes(150));
         assert_eq!(later.remaining, 100);
         assert_eq!(later.refill.map(|refill| refill.since), Some(since + TimeDelta::hours(2)));
         assert_eq!(credits.at(since - TimeDelta::hours(5)), credits, "a clock set back gives nothing");
-        assert_eq!(Credits { remaining: 3, refill: None }.at(since + TimeDelta::days(9)).remaining, 3);
+        assert_eq!(Credits::granted(3, None).at(since + TimeDelta::days(9)).remaining, 3);
     }
 }

@@ -28,7 +28,15 @@ macro_rules! ids {
 
             /// A fresh version 7 id: `now` to a quarter of a microsecond, then 62 bits from `random`.
             pub fn generate(now: Timestamp, random: &mut dyn Rng) -> Self {
-                Self(version_7(now, random))
+                let mut bytes = [0_u8; 10];
+                random.fill_bytes(&mut bytes);
+                Self(version_7(now, bytes))
+            }
+
+            /// The least id that can have been made at `now`: none made earlier is greater.
+            #[must_use]
+            pub fn least_of(now: Timestamp) -> Self {
+                Self(version_7(now, [0; 10]))
             }
 
             /// Takes a stored UUID as this kind of id.
@@ -98,9 +106,7 @@ ids! {
 
 /// Twelve bits below the millisecond hold its fraction (RFC 9562, section 6.2, method 3), so that ids
 /// of one millisecond are in the order of their making.
-fn version_7(now: Timestamp, random: &mut dyn Rng) -> Uuid {
-    let mut bytes = [0_u8; 10];
-    random.fill_bytes(&mut bytes);
+fn version_7(now: Timestamp, mut bytes: [u8; 10]) -> Uuid {
     let micros = now.timestamp_micros().rem_euclid(1000);
     let fraction = u16::try_from(micros * 4096 / 1000).unwrap_or(0).to_be_bytes();
     bytes[..2].copy_from_slice(&fraction);

@@ -7,10 +7,62 @@
 use std::fmt;
 use std::str::FromStr;
 
+use uuid::Uuid;
+
 use crate::Timestamp;
+use crate::ids::{CredentialId, OrganizationId, UserAccountId};
+
+/// Who shares what a limit allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Pool {
+    /// The credential alone.
+    #[default]
+    Credential,
+    /// Every credential linked to the same user account whose limits have one of this name and window;
+    /// of a credential that is linked to none, itself alone.
+    UserAccount,
+    /// Every credential of the organization whose limits have one of this name and window.
+    Organization,
+}
+
+impl Pool {
+    /// Every pool.
+    pub const ALL: [Self; 3] = [Self::Credential, Self::UserAccount, Self::Organization];
+
+    /// The stable word, as the database and the surfaces hold it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Credential => "credential",
+            Self::UserAccount => "user_account",
+            Self::Organization => "organization",
+        }
+    }
+
+    /// The pool of a word; `None` of any other text. Case matters.
+    #[must_use]
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|pool| pool.word() == word)
+    }
+
+    /// Whose counter is spent from, for a credential with these owners.
+    #[must_use]
+    pub fn owner(
+        self,
+        credential: CredentialId,
+        user_account: Option<UserAccountId>,
+        organization: OrganizationId,
+    ) -> Uuid {
+        match (self, user_account) {
+            (Self::UserAccount, Some(user_account)) => user_account.uuid(),
+            (Self::Organization, _) => organization.uuid(),
+            (Self::Credential | Self::UserAccount, _) => credential.uuid(),
+        }
+    }
+}
 
 /// One named limit: at most `limit` units in any `window_seconds`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Limit {
     /// Told with the figures, so that callers know which limit is meant; [`Limits::new`] has its rule.
     pub name: String,
@@ -18,13 +70,13 @@ pub struct Limit {
     pub limit: u32,
     /// The window's length in seconds.
     pub window_seconds: u32,
+    /// Who shares it.
+    pub pool: Pool,
 }
 
-/// What has been spent of a limit.
+/// What has been spent of the limits of one name and one window that share a [`Pool`]'s owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counter {
-    /// The length of the cells that were counted; of another limit's length, the counter is empty.
-    pub window_seconds: u32,
     /// Which cell `current` counts: the number of windows since the epoch.
     pub cell: i64,
     /// Units spent in that cell.
@@ -68,9 +120,8 @@ impl Limit {
     fn roll(&self, counter: Counter, now_ms: i64) -> (Counter, u64) {
         let window = self.window_ms().cast_signed();
         let cell = now_ms.div_euclid(window);
-        let empty = Counter { window_seconds: self.window_seconds, cell, current: 0, previous: 0 };
+        let empty = Counter { cell, current: 0, previous: 0 };
         let rolled = match cell.saturating_sub(counter.cell) {
-            _ if counter.window_seconds != self.window_seconds => empty,
             back @ ..=0 if back.saturating_mul(window) > -(Self::WRONG_CLOCK_MS + window) => counter,
             1 => Counter { previous: counter.current, ..empty },
             _ => empty,
@@ -132,7 +183,7 @@ impl Limit {
 }
 
 /// The named limits of one credential; no two share a name.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Limits(Vec<Limit>);
 
 /// The limits break a rule of [`Limits::new`], or their text is not one that [`Limits`] prints.
@@ -168,7 +219,12 @@ impl Limits {
     /// The one limit of a partner credential: `limit` calls in any 60 seconds, under [`Self::PER_MINUTE`].
     #[must_use]
     pub fn per_minute(limit: u32) -> Self {
-        Self(vec![Limit { name: Self::PER_MINUTE.to_owned(), limit, window_seconds: 60 }])
+        Self(vec![Limit {
+            name: Self::PER_MINUTE.to_owned(),
+            limit,
+            window_seconds: 60,
+            pool: Pool::Credential,
+        }])
     }
 
     /// The figure behind `rate_limit_per_minute`, when there is such a limit.
@@ -176,8 +232,22 @@ impl Limits {
     pub fn figure_per_minute(&self) -> Option<u32> {
         self.0
             .iter()
-            .find(|limit| limit.name == Self::PER_MINUTE && limit.window_seconds == 60)
+            .find(|limit| {
+                limit.name == Self::PER_MINUTE && limit.window_seconds == 60 && limit.pool == Pool::Credential
+            })
             .map(|l| l.limit)
+    }
+
+    /// How many there are; at most [`Self::MAX`].
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// The limits, in the order they were given.
@@ -187,13 +257,16 @@ impl Limits {
 }
 
 impl fmt::Display for Limits {
-    /// `name:limit/seconds`, separated by commas.
+    /// `name:limit/seconds`, separated by commas; a shared one ends in `@` and its pool's word.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, Limit { name, limit, window_seconds }) in self.0.iter().enumerate() {
+        for (place, Limit { name, limit, window_seconds, pool }) in self.0.iter().enumerate() {
             if place > 0 {
                 f.write_str(",")?;
             }
             write!(f, "{name}:{limit}/{window_seconds}")?;
+            if *pool != Pool::Credential {
+                write!(f, "@{}", pool.word())?;
+            }
         }
         Ok(())
     }
@@ -207,10 +280,15 @@ impl FromStr for Limits {
         let one = |part: &str| {
             let (name, figures) = part.split_once(':')?;
             let (limit, window) = figures.split_once('/')?;
+            let (window, pool) = match window.split_once('@') {
+                Some((window, word)) => (window, Pool::of_word(word)?),
+                None => (window, Pool::Credential),
+            };
             Some(Limit {
                 name: name.to_owned(),
                 limit: limit.parse().ok()?,
                 window_seconds: window.parse().ok()?,
+                pool,
             })
         };
         let limits: Option<Vec<_>> = text.split(',').filter(|part| !part.is_empty()).map(one).collect();

@@ -21,7 +21,7 @@ use std::str::FromStr;
 pub struct InvalidScope;
 
 /// One word `resource:action`, or `resource:*` for every action of a resource.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Scope(String);
 
 impl Scope {
@@ -32,9 +32,13 @@ impl Scope {
     /// goes on from its place, other wildcards included; asked for, it is covered by wildcards only.
     #[must_use]
     pub fn covers(&self, wanted: &Self) -> bool {
+        self.covers_word(&wanted.0)
+    }
+
+    fn covers_word(&self, wanted: &str) -> bool {
         match self.0.strip_suffix('*') {
-            Some(stem) => wanted.0.starts_with(stem),
-            None => self == wanted,
+            Some(stem) => wanted.starts_with(stem),
+            None => self.0 == wanted,
         }
     }
 
@@ -72,7 +76,7 @@ impl fmt::Display for Scope {
 }
 
 /// The scopes a credential holds, in the order they were given.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Scopes(Vec<Scope>);
 
 impl Scopes {
@@ -86,6 +90,12 @@ impl Scopes {
     #[must_use]
     pub fn cover(&self, wanted: &Scope) -> bool {
         self.0.iter().any(|held| held.covers(wanted))
+    }
+
+    /// As [`cover`](Self::cover), of a scope in its written form.
+    #[must_use]
+    pub fn cover_word(&self, wanted: &str) -> bool {
+        self.0.iter().any(|held| held.covers_word(wanted))
     }
 
     /// The scopes, in the order they were given.

@@ -79,13 +79,53 @@ impl Plaintext {
     }
 }
 
+/// A key as somebody presents it, in memory that is not ours.
+#[derive(Clone, Copy)]
+pub struct PresentedKey<'a> {
+    text: &'a str,
+    format: KeyFormat,
+}
+
+impl<'a> PresentedKey<'a> {
+    /// Recognises a key by its form and checksum alone; white space around it is not part of a key.
+    ///
+    /// # Errors
+    /// [`MalformedKey`] when no key looks like this.
+    pub fn recognise(text: &'a str) -> Result<Self, MalformedKey> {
+        KeyFormat::recognise(text).map(|format| Self { text, format }).ok_or(MalformedKey)
+    }
+
+    /// Which kind of key this is.
+    #[must_use]
+    pub fn format(self) -> KeyFormat {
+        self.format
+    }
+}
+
+impl fmt::Debug for PresentedKey<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PresentedKey").field("format", &self.format).finish_non_exhaustive()
+    }
+}
+
+impl<'a> From<&'a Plaintext> for PresentedKey<'a> {
+    fn from(key: &'a Plaintext) -> Self {
+        Self { text: &key.text, format: key.format }
+    }
+}
+
+impl From<PresentedKey<'_>> for Plaintext {
+    fn from(key: PresentedKey<'_>) -> Self {
+        Self { text: Zeroizing::new(key.text.to_owned()), format: key.format }
+    }
+}
+
 impl FromStr for Plaintext {
     type Err = MalformedKey;
 
     /// Recognises a key by its form and checksum alone; white space around it is not part of a key.
     fn from_str(text: &str) -> Result<Self, MalformedKey> {
-        let format = KeyFormat::recognise(text).ok_or(MalformedKey)?;
-        Ok(Self { text: Zeroizing::new(text.to_owned()), format })
+        PresentedKey::recognise(text).map(Self::from)
     }
 }
 

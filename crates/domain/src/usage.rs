@@ -1,5 +1,7 @@
 //! What has been used: counts, and the figures told of them.
 
+use std::ops::AddAssign;
+
 /// Counts over any set of calls; they add up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tally {
@@ -11,16 +13,27 @@ pub struct Tally {
     pub duration_ms: u64,
     /// How many calls reported a duration.
     pub timed: u64,
+    /// Billable units: what allowed calls cost, and what was reported on top of that.
+    pub units: u64,
 }
 
 impl Tally {
-    /// One call that was decided, with no duration known.
+    /// One call that was decided, with no duration known. A denied one costs nothing.
     #[must_use]
-    pub const fn one_call(failed: bool) -> Self {
-        Self { total: 1, failed: failed as u64, duration_ms: 0, timed: 0 }
+    pub const fn decided(allowed: bool, cost: u32) -> Self {
+        let units = if allowed { cost as u64 } else { 0 };
+        Self { total: 1, failed: !allowed as u64, duration_ms: 0, timed: 0, units }
     }
 
-    /// The calls that did not fail.
+    /// How a call went that was counted when it was decided: the HTTP status it was answered with, how
+    /// long that took, and the units it used beyond its cost. No call is added.
+    #[must_use]
+    pub const fn reported(status: u16, duration_ms: u64, units: u64) -> Self {
+        Self { total: 0, failed: (status >= 400) as u64, duration_ms, timed: 1, units }
+    }
+
+    /// The calls that did not fail; 0 where more failures are known than calls, as when a report is
+    /// counted in the minute after its call.
     #[must_use]
     pub const fn succeeded(&self) -> u64 {
         self.total.saturating_sub(self.failed)
@@ -31,8 +44,20 @@ impl Tally {
     pub const fn average_ms(&self) -> u64 {
         match self.timed {
             0 => 0,
-            timed => (self.duration_ms + timed / 2) / timed,
+            timed => self.duration_ms.saturating_add(timed / 2) / timed,
         }
+    }
+}
+
+/// What is too much for a count stays the most it can tell.
+impl AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        let Self { total, failed, duration_ms, timed, units } = other;
+        self.total = self.total.saturating_add(total);
+        self.failed = self.failed.saturating_add(failed);
+        self.duration_ms = self.duration_ms.saturating_add(duration_ms);
+        self.timed = self.timed.saturating_add(timed);
+        self.units = self.units.saturating_add(units);
     }
 }
 
@@ -40,10 +65,45 @@ impl Tally {
 mod tests {
     use super::*;
 
+    const fn tally(total: u64, failed: u64, duration_ms: u64, timed: u64, units: u64) -> Tally {
+        Tally { total, failed, duration_ms, timed, units }
+    }
+
+    #[test]
+    fn a_call_is_counted_when_it_is_decided_and_not_again_when_it_is_reported() {
+        for (counted, expected) in [
+            (Tally::decided(true, 3), tally(1, 0, 0, 0, 3)),
+            (Tally::decided(true, 0), tally(1, 0, 0, 0, 0)),
+            (Tally::decided(false, 3), tally(1, 1, 0, 0, 0)),
+            (Tally::reported(200, 12, 0), tally(0, 0, 12, 1, 0)),
+            (Tally::reported(399, 0, 7), tally(0, 0, 0, 1, 7)),
+            (Tally::reported(400, 12, 7), tally(0, 1, 12, 1, 7)),
+            (Tally::reported(503, 12, 0), tally(0, 1, 12, 1, 0)),
+        ] {
+            assert_eq!(counted, expected);
+        }
+    }
+
+    #[test]
+    fn counts_add_up_and_stay_at_their_most() {
+        let mut sum = Tally::decided(true, 2);
+        sum += Tally::decided(false, 2);
+        sum += Tally::reported(500, 30, 5);
+        assert_eq!(sum, tally(2, 2, 30, 1, 7));
+        assert_eq!(sum.succeeded(), 0);
+        sum += tally(u64::MAX, u64::MAX, u64::MAX, u64::MAX, u64::MAX);
+        assert_eq!(sum, tally(u64::MAX, u64::MAX, u64::MAX, u64::MAX, u64::MAX));
+    }
+
+    #[test]
+    fn more_failures_than_calls_are_no_negative_success() {
+        assert_eq!(Tally::reported(500, 1, 0).succeeded(), 0);
+    }
+
     #[test]
     fn the_average_is_rounded_and_defined_for_nothing() {
         assert_eq!(Tally::default().average_ms(), 0);
-        let tally = Tally { total: 4, failed: 1, duration_ms: 91, timed: 2 };
+        let tally = tally(4, 1, 91, 2, 0);
         assert_eq!((tally.average_ms(), tally.succeeded()), (46, 3));
     }
 }

@@ -1,11 +1,11 @@
 //! May this call pass? The checks on a presented key, in the order every surface documents.
 //!
-//! The functions here look at one credential at one instant and change nothing: who holds the
-//! counters (the database, or the engine's memory) spends what [`weigh`] found affordable.
+//! [`refuse`] looks at what is known of a key, and changes nothing; [`settle`] then weighs what the call
+//! costs, and spends it. Who holds the counters (the engine's memory, or a database) lends them.
 //!
 //! ```
 //! use claviger_domain::limit::{Counter, Limits};
-//! use claviger_domain::verification::{Code, Demand, refuse, weigh};
+//! use claviger_domain::verification::{Code, Demand, refuse, settle};
 //! # use claviger_domain::Timestamp;
 //! # use claviger_domain::credential::{Class, Credential};
 //! # use claviger_domain::ids::{CredentialId, OrganizationId, SecretId};
@@ -53,21 +53,23 @@
 //! #     organization: Organization::new(organization, name.clone(), Slug::derive(&name), now),
 //! # };
 //! // `subject` is a live credential that holds `workflows:*` and may be used 60 times a minute.
-//! let demand = Demand { scopes: Some("workflows:read".parse()?), cost: 1, ..Demand::default() };
-//! assert_eq!(refuse(&subject, &demand, now), None);
+//! let demand = Demand { scopes: Some("workflows:read".parse()?), cost: 40, ..Demand::default() };
+//! let refused = refuse(&subject.facts(), &demand, now);
+//! assert_eq!(refused, None);
 //!
 //! // Nothing refuses it: what is left of its limit decides.
-//! let limit = subject.credential.limits.iter().next().unwrap();
-//! let fresh = Counter::default();
-//! let used_up = limit.spend(fresh, 60, now);
-//! assert_eq!(weigh(&subject.credential, &[fresh], demand.cost, now).code, Code::Valid);
-//! assert_eq!(weigh(&subject.credential, &[used_up], demand.cost, now).code, Code::RateLimited);
+//! let mut counters = [Counter::default()];
+//! let mut call = || {
+//!     settle(refused, &subject.credential.limits, &mut counters, &mut None, demand.cost, now)
+//! };
+//! assert_eq!(call().code, Code::Valid);
+//! assert_eq!(call().code, Code::RateLimited);
 //!
 //! // Of several reasons, the first in the order of the checks is told.
 //! let demand = Demand { scopes: Some("users:read".parse()?), ..demand };
-//! assert_eq!(refuse(&subject, &demand, now), Some(Code::InsufficientScope));
+//! assert_eq!(refuse(&subject.facts(), &demand, now), Some(Code::InsufficientScope));
 //! subject.credential.expires_at = Some(now);
-//! assert_eq!(refuse(&subject, &demand, now), Some(Code::Expired));
+//! assert_eq!(refuse(&subject.facts(), &demand, now), Some(Code::Expired));
 //! # Ok::<(), claviger_domain::scope::InvalidScope>(())
 //! ```
 
@@ -75,10 +77,11 @@ use std::net::IpAddr;
 
 use crate::Timestamp;
 use crate::account::UserAccount;
+use crate::address::IpAllowlist;
 use crate::credential::{Credential, Credits, Environment, Network};
-use crate::limit::{Counter, Standing};
+use crate::limit::{Counter, Limits, Standing};
 use crate::organization::Organization;
-use crate::scope::ScopeExpression;
+use crate::scope::{ScopeExpression, Scopes};
 use crate::secret::SecretVersion;
 
 /// The outcome of a verification, in the order in which the checks are made.
@@ -183,61 +186,120 @@ pub struct Demand {
     pub environment: Option<Environment>,
 }
 
+/// What [`refuse`] looks at, wherever it is kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    /// The credential was ended for good.
+    pub is_revoked: bool,
+    /// From when on the credential is refused.
+    pub expires_at: Option<Timestamp>,
+    /// From when on the presented secret is refused.
+    pub secret_ends_at: Option<Timestamp>,
+    /// The credential is switched off.
+    pub is_disabled: bool,
+    /// The account it is linked to is suspended.
+    pub is_user_suspended: bool,
+    /// Its organization is suspended.
+    pub is_organization_suspended: bool,
+    /// Its own allowlist and its organization's: both must admit the address.
+    pub allowlists: [&'a IpAllowlist; 2],
+    /// The network it is for.
+    pub network: Option<Network>,
+    /// The world it belongs to.
+    pub environment: Environment,
+    /// What calls with it may do.
+    pub scopes: &'a Scopes,
+}
+
+impl Subject {
+    /// What decides about it.
+    #[must_use]
+    pub fn facts(&self) -> Facts<'_> {
+        let Self { credential, secret, user_account, organization } = self;
+        Facts {
+            is_revoked: credential.revoked.is_some(),
+            expires_at: credential.expires_at,
+            secret_ends_at: secret.ends_at,
+            is_disabled: credential.disabled_at.is_some(),
+            is_user_suspended: user_account.as_ref().is_some_and(UserAccount::is_suspended),
+            is_organization_suspended: organization.is_suspended(),
+            allowlists: [&credential.ip_allowlist, &organization.settings.ip_allowlist],
+            network: credential.network,
+            environment: credential.class.environment(),
+            scopes: &credential.scopes,
+        }
+    }
+}
+
 /// Every check that spends nothing, in the order of [`Code`]: the first that fails, or `None` when the
-/// call may go on to [`weigh`].
+/// call may go on to [`settle`].
 #[must_use]
-pub fn refuse(subject: &Subject, demand: &Demand, now: Timestamp) -> Option<Code> {
-    let Subject { credential, secret, user_account, organization } = subject;
-    let expired = credential.expires_at.is_some_and(|end| end <= now) || !secret.is_in_force(now);
-    let admitted = credential.ip_allowlist.admits(demand.address)
-        && organization.settings.ip_allowlist.admits(demand.address);
-    let scoped = demand.scopes.as_ref().is_none_or(|wanted| wanted.is_satisfied_by(&credential.scopes));
-    let checks = [
-        (credential.revoked.is_some(), Code::Revoked),
-        (expired, Code::Expired),
-        (credential.disabled_at.is_some(), Code::Disabled),
-        (user_account.as_ref().is_some_and(UserAccount::is_suspended), Code::UserSuspended),
-        (organization.is_suspended(), Code::OrganizationSuspended),
-        (!admitted, Code::IpNotAllowed),
-        (demand.network.is_some() && credential.network != demand.network, Code::WrongNetwork),
-        (
-            demand.environment.is_some_and(|wanted| wanted != credential.class.environment()),
-            Code::WrongEnvironment,
-        ),
-        (!scoped, Code::InsufficientScope),
-    ];
-    checks.into_iter().find_map(|(fails, code)| fails.then_some(code))
-}
-
-/// What a call would meet at its limits and its balance.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Weighed {
-    /// [`Code::Valid`], [`Code::RateLimited`] or [`Code::CreditsExhausted`].
-    pub code: Code,
-    /// One for each limit of the credential, in its order, before anything is spent.
-    pub standings: Vec<Standing>,
-    /// The balance before anything is spent, refills included; `None` when the credential has none.
-    pub credits: Option<Credits>,
-}
-
-/// Weighs `cost` against every limit and the balance: all are spent from, or none. `counters` has one for
-/// each limit of the credential, in their order; an empty one where nothing was spent yet.
-#[must_use]
-pub fn weigh(credential: &Credential, counters: &[Counter], cost: u32, now: Timestamp) -> Weighed {
-    let cost = u64::from(cost);
-    let standings: Vec<_> = credential
-        .limits
-        .iter()
-        .zip(counters)
-        .map(|(limit, counter)| limit.look(*counter, cost, now))
-        .collect();
-    let credits = credential.credits.map(|credits| credits.at(now));
-    let code = if standings.iter().any(|standing| standing.exceeded) {
-        Code::RateLimited
-    } else if credits.is_some_and(|credits| credits.remaining < cost) {
-        Code::CreditsExhausted
+pub fn refuse(facts: &Facts<'_>, demand: &Demand, now: Timestamp) -> Option<Code> {
+    let over = |end: Option<Timestamp>| end.is_some_and(|end| end <= now);
+    if facts.is_revoked {
+        Some(Code::Revoked)
+    } else if over(facts.expires_at) || over(facts.secret_ends_at) {
+        Some(Code::Expired)
+    } else if facts.is_disabled {
+        Some(Code::Disabled)
+    } else if facts.is_user_suspended {
+        Some(Code::UserSuspended)
+    } else if facts.is_organization_suspended {
+        Some(Code::OrganizationSuspended)
+    } else if !facts.allowlists.iter().all(|list| list.admits(demand.address)) {
+        Some(Code::IpNotAllowed)
+    } else if demand.network.is_some() && facts.network != demand.network {
+        Some(Code::WrongNetwork)
+    } else if demand.environment.is_some_and(|wanted| wanted != facts.environment) {
+        Some(Code::WrongEnvironment)
+    } else if !demand.scopes.as_ref().is_none_or(|wanted| wanted.is_satisfied_by(facts.scopes)) {
+        Some(Code::InsufficientScope)
     } else {
-        Code::Valid
+        None
+    }
+}
+
+/// How a call came out at its limits and its balance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    /// What it was refused for before, or [`Code::Valid`], [`Code::RateLimited`], [`Code::CreditsExhausted`].
+    pub code: Code,
+    /// One for each limit, in their order, as the call leaves it.
+    pub standings: Vec<Standing>,
+    /// Whether anything was spent: otherwise the lent counters and balance say what they said before.
+    pub is_spent: bool,
+}
+
+/// Weighs `cost` against every limit and the balance, and spends it from all of them or from none.
+///
+/// `refused` is what [`refuse`] answered: then nothing is spent. `counters` has one for each of `limits`, in
+/// their order; an empty one where nothing was spent yet. The balance is brought up to `now`, refills included.
+#[must_use]
+pub fn settle(
+    refused: Option<Code>,
+    limits: &Limits,
+    counters: &mut [Counter],
+    credits: &mut Option<Credits>,
+    cost: u32,
+    now: Timestamp,
+) -> Settled {
+    let cost = if refused.is_some() { 0 } else { u64::from(cost) };
+    *credits = credits.map(|credits| credits.at(now));
+    let mut standings: Vec<_> =
+        limits.iter().zip(&*counters).map(|(limit, counter)| limit.look(*counter, cost, now)).collect();
+    let code = match refused {
+        Some(code) => code,
+        None if standings.iter().any(|standing| standing.exceeded) => Code::RateLimited,
+        None if credits.is_some_and(|credits| credits.remaining < cost) => Code::CreditsExhausted,
+        None => Code::Valid,
     };
-    Weighed { code, standings, credits }
+    let is_spent = code == Code::Valid && cost > 0;
+    if is_spent {
+        for ((limit, counter), standing) in limits.iter().zip(counters).zip(&mut standings) {
+            *counter = limit.spend(*counter, cost, now);
+            *standing = limit.look(*counter, 0, now);
+        }
+        *credits = credits.map(|credits| credits.spend(cost, now));
+    }
+    Settled { code, standings, is_spent }
 }

@@ -1,3 +1,247 @@
 //! May this call pass? Decided from memory, and counted before it is answered.
+//!
+//! [`Engine`] knows every credential that it was fed with, holds what was spent of their limits and
+//! balances, and writes each decided call to a [`journal`](mod@journal) before it answers. It asks no database, no
+//! network and no clock: time comes in. The server of Claviger drains the journal into its database; a
+//! service of your own may verify in process the same way.
+//!
+//! Nothing here is shared between processes. What keeps several of them in step is the log of changes in the
+//! database: each process applies its own changes before it answers them ([`Engine::apply`]), and those of
+//! others when it reads of them ([`Engine::mark`], [`Engine::insert`]).
 
 #![warn(missing_docs)]
+
+mod directory;
+pub mod journal;
+mod purse;
+mod snapshot;
+mod unknown;
+
+use std::sync::Arc;
+
+use claviger_domain::Timestamp;
+use claviger_domain::credential::Credits;
+use claviger_domain::ids::CredentialId;
+use claviger_domain::limit::{Counter, Limits, Pool, Standing};
+use claviger_domain::secret::{Digest, Peppers, PresentedKey};
+use claviger_domain::verification::{Code, Demand, Settled, refuse, settle};
+
+pub use directory::{Change, Loaded, LoadedCounter, Mark};
+use directory::{Directory, Record};
+use journal::{Journal, JournalError, Place};
+pub use snapshot::{KnownOrganization, KnownUserAccount, Snapshot};
+
+/// What decides.
+#[derive(Debug)]
+pub struct Engine {
+    peppers: Peppers,
+    directory: Directory,
+    unknown: unknown::Unknown,
+    journal: Option<Journal>,
+}
+
+/// A credential whose key was presented.
+#[derive(Debug, Clone)]
+pub struct Known {
+    /// As it was when it was looked up.
+    pub snapshot: Arc<Snapshot>,
+    /// Its organization, likewise.
+    pub organization: Arc<KnownOrganization>,
+    /// The account it is linked to, likewise.
+    pub user_account: Option<Arc<KnownUserAccount>>,
+    number: u32,
+    record: Arc<Record>,
+}
+
+/// The answer, and what it was decided from.
+#[derive(Debug, Clone)]
+pub struct Decision {
+    /// Whether the call may pass, and why not.
+    pub code: Code,
+    /// The credential the key belongs to; `None` of a key that is malformed or not known.
+    pub about: Option<About>,
+}
+
+/// What a decision is about, as the decision left it.
+#[derive(Debug, Clone)]
+pub struct About {
+    /// The credential and its owners.
+    pub known: Known,
+    /// One for each of the credential's limits, in their order.
+    pub standings: Vec<Standing>,
+    /// The balance, when the credential has one.
+    pub credits: Option<Credits>,
+    /// Where the call stands in the journal: on disk, once this place is synced.
+    pub place: Option<Place>,
+}
+
+impl Engine {
+    /// An engine that knows nobody yet. Keys are recognised under any of `peppers`; without a journal, calls
+    /// are decided and not counted.
+    #[must_use]
+    pub fn new(peppers: Peppers, journal: Option<Journal>) -> Self {
+        Self { peppers, directory: Directory::default(), unknown: unknown::Unknown::default(), journal }
+    }
+
+    /// The calls decided so far that were not drained.
+    #[must_use]
+    pub fn journal(&self) -> Option<&Journal> {
+        self.journal.as_ref()
+    }
+
+    /// The credential a key belongs to; `None` when it is not known here.
+    #[must_use]
+    pub fn find(&self, key: PresentedKey<'_>) -> Option<Known> {
+        let version = self.peppers.digests(key).find_map(|digest| self.directory.find(&digest))?;
+        let snapshot = version.record.snapshot.load_full()?;
+        Some(Known {
+            organization: snapshot.organization.facts.load_full(),
+            user_account: snapshot.user_account.as_ref().map(|account| account.facts.load_full()),
+            snapshot,
+            number: version.number,
+            record: version.record,
+        })
+    }
+
+    /// Decides about a presented key at `now`: malformed and unknown ones are denied, for the others see
+    /// [`decide`](Self::decide).
+    ///
+    /// # Errors
+    /// [`JournalError`] when the call cannot be counted: then it is not decided, and nothing is spent.
+    pub fn verify(&self, key: &str, demand: &Demand, now: Timestamp) -> Result<Decision, JournalError> {
+        let Ok(key) = PresentedKey::recognise(key) else {
+            return Ok(Decision { code: Code::Malformed, about: None });
+        };
+        match self.find(key) {
+            Some(known) => self.decide(known, demand, now),
+            None => Ok(Decision { code: Code::NotFound, about: None }),
+        }
+    }
+
+    /// Whether a key may be used for `demand` at `now`, nothing being spent or counted: for keys whose
+    /// holder wants something of this process.
+    #[must_use]
+    pub fn refuses(&self, known: &Known, demand: &Demand, now: Timestamp) -> Option<Code> {
+        refuse(&known.facts(), demand, now)
+    }
+
+    /// Makes every check on a known key in the documented order, spends what the call costs when it may
+    /// pass, and counts the call in either case.
+    ///
+    /// # Errors
+    /// As for [`verify`](Self::verify).
+    pub fn decide(&self, known: Known, demand: &Demand, now: Timestamp) -> Result<Decision, JournalError> {
+        let snapshot = &known.snapshot;
+        let refused = refuse(&known.facts(), demand, now);
+        let limits = &*snapshot.limits;
+        // Always in this order, so that no two calls wait for each other.
+        let shares = |pool| limits.iter().any(|limit| limit.pool == pool);
+        let mut of_organization = shares(Pool::Organization).then(|| snapshot.organization.purse.open());
+        let mut of_user_account = match &snapshot.user_account {
+            Some(account) if shares(Pool::UserAccount) => Some(account.purse.open()),
+            _ => None,
+        };
+        let has_own = snapshot.has_credits || !limits.is_empty();
+        let mut own = has_own.then(|| known.record.purse.open());
+
+        let mut counters = [Counter::default(); Limits::MAX];
+        for (counter, limit) in counters.iter_mut().zip(limits.iter()) {
+            let purse = match limit.pool {
+                Pool::Organization => &of_organization,
+                Pool::UserAccount if of_user_account.is_some() => &of_user_account,
+                Pool::Credential | Pool::UserAccount => &own,
+            };
+            *counter = purse.as_ref().map(|purse| purse.counter(limit)).unwrap_or_default();
+        }
+        let mut credits = own.as_ref().and_then(|purse| purse.credits());
+        let Settled { code, standings, is_spent } =
+            settle(refused, limits, &mut counters, &mut credits, demand.cost, now);
+        let place = self.count(snapshot.id, code, demand.cost, credits, now)?;
+        if is_spent {
+            for (counter, limit) in counters.iter().zip(limits.iter()) {
+                let purse = match limit.pool {
+                    Pool::Organization => &mut of_organization,
+                    Pool::UserAccount if of_user_account.is_some() => &mut of_user_account,
+                    Pool::Credential | Pool::UserAccount => &mut own,
+                };
+                if let Some(purse) = purse {
+                    purse.put(&limit.name, limit.window_seconds, *counter);
+                }
+            }
+            if let (Some(own), Some(_)) = (&mut own, credits) {
+                own.set_credits(credits);
+            }
+        }
+        drop((of_organization, of_user_account, own));
+        Ok(Decision { code, about: Some(About { known, standings, credits, place }) })
+    }
+
+    fn count(
+        &self,
+        credential: CredentialId,
+        code: Code,
+        cost: u32,
+        credits: Option<Credits>,
+        at: Timestamp,
+    ) -> Result<Option<Place>, JournalError> {
+        let Some(journal) = &self.journal else { return Ok(None) };
+        let grant = credits.map_or(0, |credits| credits.grant);
+        journal.append(&[journal::Record { credential, at, code, cost, grant }]).map(Some)
+    }
+
+    /// Whether a key was looked for in vain a moment before `now`: see [`remember_unknown`](Self::remember_unknown).
+    #[must_use]
+    pub fn is_remembered_unknown(&self, key: PresentedKey<'_>, now: Timestamp) -> bool {
+        self.newest_digest(key).is_some_and(|digest| self.unknown.holds(&digest, now))
+    }
+
+    /// Remembers for a few seconds that nobody has this key. However many are tried, few are remembered.
+    pub fn remember_unknown(&self, key: PresentedKey<'_>, now: Timestamp) {
+        if let Some(digest) = self.newest_digest(key) {
+            self.unknown.remember(&digest, now);
+        }
+    }
+
+    fn newest_digest(&self, key: PresentedKey<'_>) -> Option<Digest> {
+        self.peppers.digests(key).next()
+    }
+
+    /// A moment among the changes, to be taken before a database is read.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        self.directory.mark()
+    }
+
+    /// Takes in what was read from a database after `mark` was taken. What is known here already and not
+    /// older is left alone, and so is what was spent here.
+    ///
+    /// `false`: a change has overtaken the read, which must be made again.
+    #[must_use]
+    pub fn insert(&self, mark: Mark, loaded: Loaded) -> bool {
+        self.directory.insert(mark, loaded)
+    }
+
+    /// Puts a committed change in force: every decision that begins after this has returned knows it. An
+    /// older state than the known one changes nothing.
+    pub fn apply(&self, change: Change) {
+        self.directory.apply(change);
+    }
+
+    /// How many keys are known.
+    #[must_use]
+    pub fn known_keys(&self) -> usize {
+        self.directory.len()
+    }
+
+    /// How many keys are remembered as unknown.
+    #[must_use]
+    pub fn remembered_unknown_keys(&self) -> usize {
+        self.unknown.len()
+    }
+}
+
+impl Known {
+    fn facts(&self) -> claviger_domain::verification::Facts<'_> {
+        self.snapshot.facts(self.number, &self.organization, self.user_account.as_deref())
+    }
+}

@@ -6,9 +6,9 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::FromRequestParts;
-use axum::http::Method;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method};
 use claviger_app::authenticate::Purpose;
 use claviger_app::{App, Call, Facts, Quota, Repeat, authenticate};
 use claviger_domain::actor::Actor;
@@ -97,7 +97,8 @@ impl<G: Guard> FromRequestParts<App> for May<G> {
         let facts = parts.extensions.get::<Origin>().map(|origin| origin.0.clone()).unwrap_or_default();
         let learnt = parts.extensions.get::<Learnt>().cloned().unwrap_or_default();
         let surface = Surface::of(parts.uri.path());
-        let key = bearer(parts)?;
+        let key: Plaintext =
+            bearer(&parts.headers)?.parse().map_err(|_| Fault::App(claviger_app::Error::UnknownKey))?;
         let purpose = match parts.method {
             Method::GET | Method::HEAD => Purpose::Read,
             _ => Purpose::Change,
@@ -130,15 +131,14 @@ async fn authenticate(
     address: Option<IpAddr>,
 ) -> Result<Actor, Fault> {
     Ok(match surface {
-        Surface::Gateway | Surface::Other => authenticate::gateway(app, key, address).await?,
+        Surface::Gateway | Surface::Other => authenticate::gateway(app, key.into(), address).await?,
         Surface::Partner => authenticate::admin(app, key, purpose).await?,
     })
 }
 
-/// The bearer key (RFC 6750, section 2.1; the scheme's name is case-insensitive). One that has not
-/// even the form of a key is unknown without asking the store.
-fn bearer(parts: &Parts) -> Result<Plaintext, Fault> {
-    let mut values = parts.headers.get_all(AUTHORIZATION).iter();
+/// The bearer key (RFC 6750, section 2.1; the scheme's name is case-insensitive).
+pub(crate) fn bearer(headers: &HeaderMap) -> Result<&str, Fault> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return Err(Fault::NoKey) };
     let value = value.to_str().map_err(|_| Fault::NoKey)?;
     let (scheme, key) = value.split_once(' ').ok_or(Fault::NoKey)?;
@@ -146,7 +146,7 @@ fn bearer(parts: &Parts) -> Result<Plaintext, Fault> {
     if !scheme.eq_ignore_ascii_case("bearer") || key.is_empty() || key.contains([' ', '\t', ',']) {
         return Err(Fault::NoKey);
     }
-    key.parse().map_err(|_| Fault::App(claviger_app::Error::UnknownKey))
+    Ok(key)
 }
 
 fn id_of(actor: &Actor) -> Option<Uuid> {

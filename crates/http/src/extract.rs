@@ -22,6 +22,8 @@ use crate::strict;
 
 /// The largest request body, in bytes.
 pub(crate) const LARGEST_BODY: usize = 64 * 1024;
+/// The largest body of an operation that takes many things at once.
+pub(crate) const LARGE_BODY: usize = 1024 * 1024;
 
 /// An id that stands in a path.
 pub(crate) trait PathId: FromStr {
@@ -92,7 +94,13 @@ impl FromRequestParts<App> for Query {
     type Rejection = Fault;
 
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Fault> {
-        let text = parts.uri.query().unwrap_or_default();
+        Self::of(parts.uri.query().unwrap_or_default())
+    }
+}
+
+impl Query {
+    /// Reads a query string.
+    pub(crate) fn of(text: &str) -> Result<Self, Fault> {
         let pairs: Vec<_> = form_urlencoded::parse(text.as_bytes())
             .map(|(name, value)| (name.into_owned(), value.into_owned()))
             .take(MOST_PARAMETERS + 1)
@@ -106,9 +114,7 @@ impl FromRequestParts<App> for Query {
             None => Ok(Self(pairs)),
         }
     }
-}
 
-impl Query {
     /// Takes a parameter out; [`Self::end`] then refuses what is left.
     pub(crate) fn take(&mut self, name: &str) -> Option<String> {
         let place = self.0.iter().position(|(known, _)| known == name)?;
@@ -153,6 +159,11 @@ pub(crate) struct Body<T> {
 }
 
 impl<T> Body<T> {
+    /// The input alone, where nobody is asked who calls.
+    pub(crate) fn input(self) -> T {
+        self.input
+    }
+
     /// The call, now repeatable if it asked to be, and the input.
     pub(crate) fn of<G>(self, May(call, _): May<G>) -> (Call, T) {
         (call.repeatable(self.repeat), self.input)
@@ -163,12 +174,29 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
     type Rejection = Fault;
 
     async fn from_request(request: Request, _: &App) -> Result<Self, Fault> {
-        let (parts, bytes) = whole(request).await?;
+        let (parts, bytes) = whole(request, LARGEST_BODY).await?;
         if !is_json(&parts.headers) {
             return Err(Fault::NotJson);
         }
         let input = strict::read(&bytes)?;
         Ok(Self { input, repeat: repeat(&parts, &bytes)? })
+    }
+}
+
+/// As [`Body`], of up to [`LARGE_BODY`] bytes.
+#[derive(Debug)]
+pub(crate) struct LargeBody<T>(pub(crate) Body<T>);
+
+impl<T: DeserializeOwned> FromRequest<App> for LargeBody<T> {
+    type Rejection = Fault;
+
+    async fn from_request(request: Request, _: &App) -> Result<Self, Fault> {
+        let (parts, bytes) = whole(request, LARGE_BODY).await?;
+        if !is_json(&parts.headers) {
+            return Err(Fault::NotJson);
+        }
+        let input = strict::read(&bytes)?;
+        Ok(Self(Body { input, repeat: repeat(&parts, &bytes)? }))
     }
 }
 
@@ -180,7 +208,7 @@ impl<T: DeserializeOwned + Default> FromRequest<App> for OptionalBody<T> {
     type Rejection = Fault;
 
     async fn from_request(request: Request, _: &App) -> Result<Self, Fault> {
-        let (parts, bytes) = whole(request).await?;
+        let (parts, bytes) = whole(request, LARGEST_BODY).await?;
         if bytes.is_empty() {
             return Ok(Self(Body { input: T::default(), repeat: repeat(&parts, &bytes)? }));
         }
@@ -202,26 +230,36 @@ impl FromRequest<App> for Body<Nothing> {
     type Rejection = Fault;
 
     async fn from_request(request: Request, _: &App) -> Result<Self, Fault> {
-        let (parts, bytes) = whole(request).await?;
+        let (parts, bytes) = whole(request, LARGEST_BODY).await?;
         Ok(Self { input: Nothing, repeat: repeat(&parts, &bytes)? })
     }
 }
 
 /// What is written takes its input from the body: no operation that has one knows a query parameter.
-async fn whole(request: Request) -> Result<(Parts, Bytes), Fault> {
+async fn whole(request: Request, most: usize) -> Result<(Parts, Bytes), Fault> {
     let (parts, body) = request.into_parts();
-    let query = parts.uri.query().unwrap_or_default();
-    if let Some((name, _)) = form_urlencoded::parse(query.as_bytes()).next() {
-        return Err(Fault::UnknownQuery(name.into_owned()));
+    no_query(parts.uri.query().unwrap_or_default())?;
+    let bytes = bytes(body, most).await?;
+    Ok((parts, bytes))
+}
+
+pub(crate) fn no_query(query: &str) -> Result<(), Fault> {
+    match form_urlencoded::parse(query.as_bytes()).next() {
+        Some((name, _)) => Err(Fault::UnknownQuery(name.into_owned())),
+        None => Ok(()),
     }
-    match Limited::new(body, LARGEST_BODY).collect().await {
-        Ok(whole) => Ok((parts, whole.to_bytes())),
-        Err(error) if error.is::<LengthLimitError>() => Err(Fault::TooLarge),
+}
+
+/// A body to its end; one that came in one piece is not copied.
+pub(crate) async fn bytes(body: axum::body::Body, most: usize) -> Result<Bytes, Fault> {
+    match Limited::new(body, most).collect().await {
+        Ok(whole) => Ok(whole.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(Fault::TooLarge { most }),
         Err(_) => Err(Fault::BrokenBody),
     }
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
+pub(crate) fn is_json(headers: &HeaderMap) -> bool {
     let Some(value) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return false };
     let essence = value.split(';').next().unwrap_or_default().trim();
     essence.eq_ignore_ascii_case("application/json")

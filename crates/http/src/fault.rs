@@ -19,7 +19,10 @@ pub(crate) enum Fault {
     MalformedJson,
     NotAnObject,
     NotJson,
-    TooLarge,
+    TooLarge {
+        /// Bytes a body may have.
+        most: usize,
+    },
     /// The connection broke, or the client stopped, in the middle of a body.
     BrokenBody,
     NothingToChange(Kind),
@@ -102,6 +105,16 @@ impl Expected {
 impl Fault {
     pub(crate) fn invalid(field: impl Into<String>, reason: Reason) -> Self {
         Self::Invalid(Invalid { field: field.into(), reason })
+    }
+
+    /// The same of the item at `place` in `list`.
+    pub(crate) fn within(self, list: &str, place: usize) -> Self {
+        match self {
+            Self::Invalid(Invalid { field, reason }) => {
+                Self::invalid(format!("{list}[{place}].{field}"), reason)
+            }
+            other => other,
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use axum::extract::{ConnectInfo, MatchedPath, Request};
 use axum::http::header::{HeaderName, RETRY_AFTER};
-use axum::http::{HeaderMap, HeaderValue, Method};
+use axum::http::{Extensions, HeaderMap, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use claviger_app::{App, Error, Facts, Noted, Quota};
@@ -22,6 +22,7 @@ use tracing::Instrument;
 use crate::HttpSettings;
 use crate::call::{Caller, Learnt, Origin};
 use crate::fault::{Fault, Parked};
+use crate::gateway::Gate;
 use crate::metrics::Metrics;
 use crate::surface::Surface;
 
@@ -65,12 +66,18 @@ impl State {
     pub(crate) fn metrics(&self) -> Arc<Metrics> {
         self.metrics.clone()
     }
+
+    pub(crate) fn gate(&self) -> Gate {
+        Gate::new(self.app.clone(), self.settings.clone(), self.metrics.clone())
+    }
 }
 
 /// On an answer that was given before, to a request under the same idempotency key.
 pub(crate) const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const CONTENT_TYPE_OPTIONS: HeaderName = HeaderName::from_static("x-content-type-options");
+
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 pub(crate) async fn around(
     axum::extract::State(state): axum::extract::State<State>,
@@ -83,7 +90,7 @@ pub(crate) async fn around(
     // The template, never the path itself: people paste keys into paths.
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let facts = Facts {
-        address: address(&request, &state.settings),
+        address: address(request.extensions(), request.headers(), &state.settings),
         request_id: request_id(request.headers()).unwrap_or_else(|| state.app.new_request_id()),
     };
     let learnt = Learnt::default();
@@ -153,19 +160,23 @@ pub(crate) fn method_word(method: &Method) -> &'static str {
     }
 }
 
-fn address(request: &Request, settings: &HttpSettings) -> Option<std::net::IpAddr> {
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
-    let lines: Vec<&str> = request
-        .headers()
-        .get_all("x-forwarded-for")
-        .iter()
-        .map(|line| line.to_str().unwrap_or_default())
-        .collect();
+/// Where a request comes from, as far as our own peers can be believed.
+pub(crate) fn address(
+    extensions: &Extensions,
+    headers: &HeaderMap,
+    settings: &HttpSettings,
+) -> Option<std::net::IpAddr> {
+    let peer = extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
+    if settings.trusted_proxies.is_empty() {
+        return client_address(peer, &[], &[]);
+    }
+    let lines: Vec<&str> =
+        headers.get_all("x-forwarded-for").iter().map(|line| line.to_str().unwrap_or_default()).collect();
     client_address(peer, &lines, &settings.trusted_proxies)
 }
 
 /// A caller's own request id, when it is fit for logs.
-fn request_id(headers: &HeaderMap) -> Option<String> {
+pub(crate) fn request_id(headers: &HeaderMap) -> Option<String> {
     let given = headers.get(REQUEST_ID)?.to_str().ok()?;
     let fit = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
     // Whatever looks like a key is not written anywhere.
@@ -225,6 +236,18 @@ fn dress(headers: &mut HeaderMap, request_id: &str, quota: Option<Quota>) {
     }
 }
 
+/// What is not the caller's doing goes to the log, with all that is known of it.
+pub(crate) fn tell_mistakes(fault: &Fault) {
+    match fault {
+        Fault::App(error @ (Error::Unavailable(_) | Error::Internal(_) | Error::NotCounted(_))) => {
+            tracing::error!(error = error as &dyn std::error::Error, "the request failed");
+        }
+        Fault::Panic => tracing::error!("a handler panicked"),
+        Fault::Timeout => tracing::warn!("the request took too long and was given up"),
+        _ => {}
+    }
+}
+
 fn tell(
     fault: Option<&Fault>,
     surface: Surface,
@@ -233,13 +256,8 @@ fn tell(
     status: u16,
     took: std::time::Duration,
 ) {
-    match fault {
-        Some(Fault::App(error @ (Error::Unavailable(_) | Error::Internal(_)))) => {
-            tracing::error!(error = error as &dyn std::error::Error, "the request failed");
-        }
-        Some(Fault::Panic) => tracing::error!("a handler panicked"),
-        Some(Fault::Timeout) => tracing::warn!("the request took too long and was given up"),
-        _ => {}
+    if let Some(fault) = fault {
+        tell_mistakes(fault);
     }
     tracing::info!(
         surface = surface.word(),

@@ -56,11 +56,13 @@ pub fn documents() -> Vec<(&'static str, OpenApi)> {
 pub fn router(app: App, settings: HttpSettings) -> Router {
     let (routes, documents) = surfaces();
     let state = frame::State::new(app.clone(), settings);
+    let busy = gateway::busy_routes(state.gate());
     routes
         .merge(ops::router(documents, state.metrics()))
         .fallback(async || fault::Fault::UnknownRoute)
         .method_not_allowed_fallback(async || fault::Fault::WrongMethod)
         .layer(axum::middleware::from_fn_with_state(state, frame::around))
+        .merge(busy)
         .with_state(app)
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::http::Method;
 use claviger_app::App;
+use claviger_domain::verification::Code;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -15,6 +16,8 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::frame::method_word;
 use crate::surface::Surface;
+
+mod engine;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Request {
@@ -30,7 +33,27 @@ struct OfSurface {
     surface: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Decided {
+    code: &'static str,
+}
+
+/// What is counted for one route without looking anything up.
+#[derive(Debug)]
+pub(crate) struct RouteFigures {
+    method: Method,
+    route: &'static str,
+    passed: Counter,
+}
+
+#[derive(Debug)]
 pub(crate) struct Metrics {
+    pub(crate) verify_key: RouteFigures,
+    pub(crate) verify_keys: RouteFigures,
+    pub(crate) forward_auth: RouteFigures,
+    decisions: [Counter; Code::ALL.len()],
+    gateway_durations: Histogram,
+    engine: engine::Gauges,
     app: App,
     registry: Registry,
     requests: Family<Request, Counter>,
@@ -65,7 +88,46 @@ impl Metrics {
             "Reads and refused calls not recorded because too many were waiting, since the start",
             audit_lost.clone(),
         );
-        Self { app, registry, requests, durations, audit_held, audit_lost }
+        let decided = Family::<Decided, Counter>::default();
+        registry.register("decisions", "Keys decided about, by the answer's code", decided.clone());
+        let decisions = Code::ALL.map(|code| decided.get_or_create(&Decided { code: code.word() }).clone());
+        let surface = Surface::Gateway.word();
+        let gateway_durations = durations.get_or_create(&OfSurface { surface }).clone();
+        let of_route = |method: Method, route: &'static str| {
+            let labels =
+                Request { surface, method: method_word(&method), route: route.to_owned(), status: 200 };
+            RouteFigures { passed: requests.get_or_create(&labels).clone(), method, route }
+        };
+        Self {
+            verify_key: of_route(Method::POST, "/v1/keys/verify"),
+            verify_keys: of_route(Method::POST, "/v1/keys/verify-batch"),
+            forward_auth: of_route(Method::GET, "/v1/forward-auth"),
+            gateway_durations,
+            engine: engine::Gauges::register(&mut registry),
+            decisions,
+            app,
+            registry,
+            requests,
+            durations,
+            audit_held,
+            audit_lost,
+        }
+    }
+
+    /// As [`Self::count`], for the calls that come millions of times.
+    pub(crate) fn count_quickly(&self, figures: &RouteFigures, status: u16, took: Duration) {
+        if status == 200 {
+            figures.passed.inc();
+            self.gateway_durations.observe(took.as_secs_f64());
+        } else {
+            self.count(Surface::Gateway, &figures.method, Some(figures.route), status, took);
+        }
+    }
+
+    pub(crate) fn count_decision(&self, code: Code) {
+        if let Some(counter) = self.decisions.get(code as usize) {
+            counter.inc();
+        }
     }
 
     pub(crate) fn count(
@@ -88,6 +150,7 @@ impl Metrics {
         let state = self.app.journal_state();
         self.audit_held.set(i64::try_from(state.held).unwrap_or(i64::MAX));
         self.audit_lost.set(state.lost);
+        self.engine.set(&self.app);
         let mut text = String::new();
         // Writing to a string does not fail.
         let _ = encode(&mut text, &self.registry);

@@ -5,14 +5,14 @@ use std::fmt;
 
 use serde::de::value::StringDeserializer;
 use serde::de::{
-    self, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor,
+    self, Deserialize, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor,
 };
 use serde_json::{Map, Value};
 
 use crate::fault::{Expected, Fault, Invalid, Reason};
 
 /// Reads a wire struct from a request body.
-pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
+pub(crate) fn read<T: Deserialize<'static>>(body: &[u8]) -> Result<T, Fault> {
     let unique: Unique = serde_json::from_slice(body).map_err(|_| Fault::MalformedJson)?;
     if let Some(member) = unique.repeated {
         return Err(Fault::Invalid(Invalid { field: member, reason: Reason::Duplicate }));
@@ -25,6 +25,21 @@ pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
         // Only what serde itself refuses gets here; our wire structs use no such feature.
         WireError::Reason(reason) => Fault::Invalid(Invalid { field: "body".to_owned(), reason }),
     })
+}
+
+/// Reads each item of a list as a wire struct; what is wrong is told with its place.
+pub(crate) fn each<T: Deserialize<'static>>(list: &str, items: Vec<Value>) -> Result<Vec<T>, Fault> {
+    let one = |(place, item): (usize, Value)| {
+        let place = format!("{list}[{place}]");
+        if !item.is_object() {
+            return Err(Fault::invalid(place, Reason::Type(Expected::Object)));
+        }
+        T::deserialize(Strict(item)).map_err(|error| match error {
+            WireError::Field(Invalid { field, reason }) => Fault::invalid(format!("{place}.{field}"), reason),
+            WireError::Reason(reason) => Fault::invalid(place, reason),
+        })
+    };
+    items.into_iter().enumerate().map(one).collect()
 }
 
 /// How deep a value is nested; a scalar is 0.

@@ -11,6 +11,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use claviger_app::{Durability, Retention};
 use claviger_domain::secret::{Peppers, Plaintext};
 use ipnet::IpNet;
 use url::Url;
@@ -28,6 +29,8 @@ pub(crate) struct Config {
     pub(crate) database: Database,
     pub(crate) keys: Keys,
     pub(crate) limits: Limits,
+    pub(crate) journal: Journal,
+    pub(crate) usage: Retention,
     pub(crate) telemetry: Telemetry,
     pub(crate) runtime: Runtime,
 }
@@ -59,6 +62,12 @@ pub(crate) struct Keys {
 pub(crate) struct Limits {
     /// Requests in a minute for each admin key; 0 is no limit.
     pub(crate) admin_per_minute: u32,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Journal {
+    pub(crate) max_mib: u64,
+    pub(crate) durability: Durability,
 }
 
 #[derive(Debug, Clone)]
@@ -98,6 +107,8 @@ impl Default for Config {
             database: Database::default(),
             keys: Keys::default(),
             limits: Limits { admin_per_minute: 500 },
+            journal: Journal { max_mib: 1_024, durability: Durability::Process },
+            usage: Retention { minutes: Some(35), hours: Some(400), days: None },
             telemetry: Telemetry {
                 // A line for each schema change would be most of what a first start says.
                 log: "info,sea_orm_migration=warn".to_owned(),

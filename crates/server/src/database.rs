@@ -7,12 +7,12 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use claviger_app::peppers::Unfit;
-use claviger_app::{App, Settings};
+use claviger_app::{App, Ports, Settings};
 use claviger_store::{Store, StoreError, StoreOptions};
 
 use crate::config::{Config, Embedded};
 use crate::failure::{Failure, with_causes};
-use crate::{durable, output, peppers, runtime, system};
+use crate::{durable, journal, output, peppers, runtime, system};
 
 /// What to do about a database, or tables of this version, that are not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +44,8 @@ pub(crate) fn migrate(config: &Config) -> Result<(), Failure> {
     output::print(&format!("{} is up to date", config.database_url().shown()))
 }
 
-/// Writes what is held in memory, and closes the database.
+/// Writes what is held in memory, and closes the database. Decided calls stay in the journal when they cannot
+/// be drained; `background::run` has tried.
 pub(crate) async fn close(app: &App) -> Result<(), Failure> {
     let flushed = app.flush().await;
     app.store().clone().close().await;
@@ -54,9 +55,27 @@ pub(crate) async fn close(app: &App) -> Result<(), Failure> {
     })
 }
 
-/// The application on its database, whose tables are those of this version and whose keys were made
-/// under these peppers.
+/// The application on its database, for a command.
 pub(crate) async fn open(config: &Config, missing: Missing) -> Result<App, Failure> {
+    let (store, ports, settings) = connect(config, missing).await?;
+    Ok(App::new(store, ports, settings))
+}
+
+/// The application on its database, for serving: it decides about keys, and counts calls in its journal.
+pub(crate) async fn open_deciding(config: &Config) -> Result<App, Failure> {
+    let (store, ports, settings) = connect(config, Missing::Made).await?;
+    let journal = journal::find(config, &ports)?;
+    let opened = App::deciding(store.clone(), ports, settings, journal).await;
+    if opened.is_err() {
+        store.close().await;
+    }
+    opened.map_err(|error| {
+        Failure::operation(format!("cannot take up the usage journal: {}", with_causes(&error)))
+    })
+}
+
+/// The database, whose tables are those of this version and whose keys were made under these peppers.
+async fn connect(config: &Config, missing: Missing) -> Result<(Store, Ports, Settings), Failure> {
     let ports = system::ports();
     let url = config.database_url();
     match url.embedded() {
@@ -76,14 +95,19 @@ pub(crate) async fn open(config: &Config, missing: Missing) -> Result<App, Failu
     let store = Store::connect(url.expose(), &StoreOptions::default())
         .await
         .map_err(|error| cannot_open(config, &error))?;
-    let settings = Settings { peppers, admin_limit_per_minute: config.limits.admin_per_minute };
-    let app = App::new(store, ports, settings);
+    let settings = Settings {
+        peppers,
+        admin_limit_per_minute: config.limits.admin_per_minute,
+        durability: config.journal.durability,
+        retention: config.usage,
+    };
+    let app = App::new(store.clone(), ports.clone(), settings.clone());
     if let Err(failure) = fit(config, &app, missing).await {
         // Left open, SQLite's log would stay beside a database that was only looked at.
         app.store().clone().close().await;
         return Err(failure);
     }
-    Ok(app)
+    Ok((store, ports, settings))
 }
 
 /// Sees to the directory of an embedded database.

@@ -7,6 +7,7 @@ mod database;
 mod durable;
 mod failure;
 mod first_start;
+mod journal;
 mod listen;
 mod output;
 mod peppers;

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::database::{self, Missing};
+use crate::database;
 use crate::failure::{Failure, with_causes};
 use crate::listen::{self, Ended, FIRST_HEAD, Limits, SILENCE};
 use crate::shutdown::Signals;
@@ -37,7 +37,7 @@ async fn serve(config: &Config) -> Result<(), Failure> {
         Signals::catch().map_err(|error| Failure::operation(format!("cannot catch signals: {error}")))?;
     // The address comes first: when it is taken, nothing has been made yet.
     let (listener, address) = bind(config.http.listen).await?;
-    let app = database::open(config, Missing::Made).await?;
+    let app = database::open_deciding(config).await?;
     if let Err(failure) = have_bootstrap_key(config, &app, address).await {
         // That the database did not close as it should is no news beside why it must.
         drop(database::close(&app).await);

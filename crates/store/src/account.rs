@@ -172,14 +172,8 @@ impl<C: ConnectionTrait> UserAccounts<'_, C> {
         owner: Owner,
         ids: &[UserAccountId],
     ) -> Result<Vec<UserAccount>, StoreError> {
-        if ids.is_empty() {
-            return Ok(Vec::new());
-        }
-        let rows = Entity::find()
-            .filter(owned(owner, Column::OrganizationId, Column::AdminKeyId))
-            .filter(Column::Id.is_in(ids.iter().map(|id| id.uuid())))
-            .all(self.0)
-            .await?;
+        let query = Entity::find().filter(owned(owner, Column::OrganizationId, Column::AdminKeyId));
+        let rows = page::of_ids(self.0, query, Column::Id, ids.iter().map(|id| id.uuid())).await?;
         rows.into_iter().map(UserAccount::try_from).collect()
     }
 

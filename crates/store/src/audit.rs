@@ -9,8 +9,11 @@ use sea_orm::entity::prelude::*;
 use serde_json::Value;
 
 use crate::owned::owned;
+use crate::page::AT_ONCE;
 use crate::value::{Row, stamp};
 use crate::{StoreError, page, tally};
+
+mod changes;
 
 mod row {
     use sea_orm::entity::prelude::*;
@@ -43,6 +46,7 @@ mod row {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+pub use changes::Change;
 use row::{Column, Entity, Model};
 
 impl TryFrom<Model> for Entry {
@@ -177,8 +181,7 @@ impl<C: ConnectionTrait> AuditLog<'_, C> {
         // met in opposite orders would wait for each other.
         let mut entries: Vec<_> = entries.iter().collect();
         entries.sort_by_key(|entry| entry.author.admin_key());
-        // SQLite takes 32,766 parameters in one statement; a row has fifteen.
-        for chunk in entries.chunks(500) {
+        for chunk in entries.chunks(AT_ONCE) {
             let rows = chunk.iter().map(|entry| Model::from(*entry).into_active_model());
             // A batch whose commit was not acknowledged comes again: what is there already stays.
             Entity::insert_many(rows)

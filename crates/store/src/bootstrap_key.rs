@@ -89,6 +89,17 @@ impl<C: ConnectionTrait> BootstrapKeys<'_, C> {
         Ok(Entity::find().filter(Column::RevokedAt.is_null()).one(self.0).await?.is_some())
     }
 
+    /// The keys in force, of which there is at most one, and what is kept of their text.
+    pub async fn live_unscoped(&self) -> Result<Vec<(BootstrapKeyId, SealedSecret)>, StoreError> {
+        let rows = Entity::find().filter(Column::RevokedAt.is_null()).all(self.0).await?;
+        rows.into_iter()
+            .map(|Model { id, digest, pepper, .. }| {
+                let row = Row { table: "bootstrap_keys", id };
+                Ok((BootstrapKeyId::from_uuid(id), row.sealed(&digest, pepper)?))
+            })
+            .collect()
+    }
+
     /// Whether the key in force was made under this pepper.
     pub async fn is_pepper_used_unscoped(&self, pepper: PepperVersion) -> Result<bool, StoreError> {
         let query =

@@ -1,7 +1,6 @@
 //! The table of what has been spent of limits.
 
-use claviger_domain::ids::CredentialId;
-use claviger_domain::limit::{Counter, Limits};
+use claviger_domain::limit::Counter;
 use sea_orm::IntoActiveModel;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::OnConflict;
@@ -16,9 +15,10 @@ mod row {
     #[sea_orm(table_name = "limit_counters")]
     pub struct Model {
         #[sea_orm(primary_key, auto_increment = false)]
-        pub credential_id: Uuid,
+        pub owner_id: Uuid,
         #[sea_orm(primary_key, auto_increment = false)]
         pub name: String,
+        #[sea_orm(primary_key, auto_increment = false)]
         pub window_seconds: i64,
         pub cell: i64,
         pub current: i64,
@@ -33,53 +33,64 @@ mod row {
 
 use row::{Column, Entity, Model};
 
-/// The queries on counters, which are reached through a credential that was found with its owner.
+/// What has been spent of the limits of one name and one window that share an owner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spent {
+    /// The credential, or the user account or organization whose credentials share the limit.
+    pub owner: Uuid,
+    /// The limits' name.
+    pub name: String,
+    /// The limits' window.
+    pub window_seconds: u32,
+    /// What was spent.
+    pub counter: Counter,
+}
+
+/// The queries on counters, whose owners were found with theirs.
 #[derive(Debug)]
 pub struct Counters<'a, C>(pub(crate) &'a C);
 
 impl<C: ConnectionTrait> Counters<'_, C> {
-    /// One counter for each of the limits, in their order; a limit never spent from has an empty one.
-    pub async fn of(&self, credential: CredentialId, limits: &Limits) -> Result<Vec<Counter>, StoreError> {
-        let rows = Entity::find().filter(Column::CredentialId.eq(credential.uuid())).all(self.0).await?;
-        let counter = |row: &Model| Counter {
-            // What does not fit is no limit's length: the counter is empty then.
-            window_seconds: u32::try_from(row.window_seconds).unwrap_or(0),
-            cell: row.cell,
-            current: unsigned(row.current),
-            previous: unsigned(row.previous),
-        };
-        Ok(limits
-            .iter()
-            .map(|limit| rows.iter().find(|row| row.name == limit.name).map(counter).unwrap_or_default())
-            .collect())
+    /// Every counter of these owners, in no order; those never spent from have none.
+    pub async fn of_owners(&self, owners: &[Uuid]) -> Result<Vec<Spent>, StoreError> {
+        let mut spent = Vec::new();
+        for owners in owners.chunks(500) {
+            let rows =
+                Entity::find().filter(Column::OwnerId.is_in(owners.iter().copied())).all(self.0).await?;
+            spent.extend(rows.into_iter().map(|row| Spent {
+                owner: row.owner_id,
+                name: row.name,
+                // What does not fit is no limit's length: nobody asks for it.
+                window_seconds: u32::try_from(row.window_seconds).unwrap_or(0),
+                counter: Counter {
+                    cell: row.cell,
+                    current: unsigned(row.current),
+                    previous: unsigned(row.previous),
+                },
+            }));
+        }
+        Ok(spent)
     }
 
-    /// Writes the counters back: one for each limit, in their order.
-    pub async fn put(
-        &self,
-        credential: CredentialId,
-        limits: &Limits,
-        counters: &[Counter],
-    ) -> Result<(), StoreError> {
-        let rows: Vec<_> = limits
-            .iter()
-            .zip(counters)
-            .map(|(limit, counter)| Model {
-                credential_id: credential.uuid(),
-                name: limit.name.clone(),
-                window_seconds: i64::from(counter.window_seconds),
-                cell: counter.cell,
-                current: signed(counter.current),
-                previous: signed(counter.previous),
-            })
-            .map(IntoActiveModel::into_active_model)
-            .collect();
-        if rows.is_empty() {
-            return Ok(());
+    /// Writes the counters; no two may be of one owner, name and window.
+    pub async fn put(&self, spent: &[Spent]) -> Result<(), StoreError> {
+        let mut replace = OnConflict::columns([Column::OwnerId, Column::Name, Column::WindowSeconds]);
+        replace.update_columns([Column::Cell, Column::Current, Column::Previous]);
+        for spent in spent.chunks(500) {
+            let rows = spent.iter().map(|Spent { owner, name, window_seconds, counter }| {
+                let Counter { cell, current, previous } = *counter;
+                let row = Model {
+                    owner_id: *owner,
+                    name: name.clone(),
+                    window_seconds: i64::from(*window_seconds),
+                    cell,
+                    current: signed(current),
+                    previous: signed(previous),
+                };
+                row.into_active_model()
+            });
+            Entity::insert_many(rows).on_conflict(replace.clone()).exec_without_returning(self.0).await?;
         }
-        let mut replace = OnConflict::columns([Column::CredentialId, Column::Name]);
-        replace.update_columns([Column::WindowSeconds, Column::Cell, Column::Current, Column::Previous]);
-        Entity::insert_many(rows).on_conflict(replace).exec_without_returning(self.0).await?;
         Ok(())
     }
 }

@@ -10,11 +10,13 @@ use claviger_domain::revision::Revision;
 use claviger_domain::secret::KeyPrefix;
 use claviger_domain::text::{Description, Metadata, Name};
 use sea_orm::entity::prelude::*;
-use sea_orm::{IntoActiveModel, QuerySelect};
+use sea_orm::{Condition, IntoActiveModel, QueryOrder, QuerySelect};
 
 use crate::owned::owned;
 use crate::value::{Row, signed, stamp, unsigned};
 use crate::{StoreError, page, tally};
+
+mod left;
 
 pub(crate) mod row {
     use sea_orm::entity::prelude::*;
@@ -33,6 +35,7 @@ pub(crate) mod row {
         pub prefix: String,
         pub scopes: String,
         pub limits: String,
+        pub credits_grant: i64,
         pub credits_remaining: Option<i64>,
         pub credits_refill_amount: Option<i64>,
         pub credits_refill_every_ms: Option<i64>,
@@ -56,6 +59,7 @@ pub(crate) mod row {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+pub use left::Left;
 use row::{Column, Entity, Model};
 
 impl TryFrom<Model> for Credential {
@@ -73,6 +77,7 @@ impl TryFrom<Model> for Credential {
             prefix,
             scopes,
             limits,
+            credits_grant,
             credits_remaining,
             credits_refill_amount,
             credits_refill_every_ms,
@@ -109,7 +114,14 @@ impl TryFrom<Model> for Credential {
             prefix: KeyPrefix::from_stored(prefix),
             scopes: row.parsed(&scopes)?,
             limits: row.parsed(&limits)?,
-            credits: credits_remaining.map(|remaining| Credits { remaining: unsigned(remaining), refill }),
+            credits: match credits_remaining {
+                Some(remaining) => Some(Credits {
+                    grant: row.number(credits_grant)?,
+                    remaining: unsigned(remaining),
+                    refill,
+                }),
+                None => None,
+            },
             ip_allowlist: row.parsed(&ip_allowlist)?,
             network: network.map(|number| row.some(Network::of_number(number))).transpose()?,
             metadata: Metadata::from_stored(metadata),
@@ -163,6 +175,7 @@ impl From<&Credential> for Model {
             prefix: prefix.as_str().to_owned(),
             scopes: scopes.to_string(),
             limits: limits.to_string(),
+            credits_grant: credits.map_or(0, |credits| i64::from(credits.grant)),
             credits_remaining: credits.map(|credits| signed(credits.remaining)),
             credits_refill_amount: refill.map(|refill| signed(refill.amount)),
             credits_refill_every_ms: refill.map(|refill| refill.every.num_milliseconds()),
@@ -228,14 +241,40 @@ impl<C: ConnectionTrait> Credentials<'_, C> {
 
     /// The credentials of these ids, in no order; unknown ones and those of other owners are left out.
     pub async fn find_many(&self, owner: Owner, ids: &[CredentialId]) -> Result<Vec<Credential>, StoreError> {
-        if ids.is_empty() {
-            return Ok(Vec::new());
-        }
-        let rows = Entity::find()
-            .filter(owned(owner, Column::OrganizationId, Column::AdminKeyId))
-            .filter(Column::Id.is_in(ids.iter().map(|id| id.uuid())))
-            .all(self.0)
-            .await?;
+        self.many(owner, ids, false).await
+    }
+
+    /// As [`Self::find_many`], and holds the rows until the transaction ends.
+    pub async fn find_many_for_update(
+        &self,
+        owner: Owner,
+        ids: &[CredentialId],
+    ) -> Result<Vec<Credential>, StoreError> {
+        self.many(owner, ids, true).await
+    }
+
+    async fn many(
+        &self,
+        owner: Owner,
+        ids: &[CredentialId],
+        lock: bool,
+    ) -> Result<Vec<Credential>, StoreError> {
+        let query = Entity::find().filter(owned(owner, Column::OrganizationId, Column::AdminKeyId));
+        let query = if lock { query.order_by_asc(Column::Id).lock_exclusive() } else { query };
+        let rows = page::of_ids(self.0, query, Column::Id, ids.iter().map(|id| id.uuid())).await?;
+        rows.into_iter().map(Credential::try_from).collect()
+    }
+
+    /// At most `most` credentials of everybody, whatever their states, by id: those after `after`, or the
+    /// first ones. So all are read in pages, and each page is found as fast as the first.
+    pub async fn page_unscoped(
+        &self,
+        after: Option<CredentialId>,
+        most: u64,
+    ) -> Result<Vec<Credential>, StoreError> {
+        let after = after.map(|id| Column::Id.gt(id.uuid()));
+        let query = Entity::find().filter(Condition::all().add_option(after)).order_by_asc(Column::Id);
+        let rows = query.limit(page::at_most(most)).all(self.0).await?;
         rows.into_iter().map(Credential::try_from).collect()
     }
 

@@ -11,6 +11,8 @@ pub enum Constraint {
     Slug,
     /// An answer is kept for this caller under this key already.
     KeptAnswer,
+    /// A usage report of this organization was counted under this id already.
+    UsageReport,
     /// A row that others still refer to, or a reference to nothing.
     Reference,
     /// Any other unique index; those hold random values, so this is not for callers to mend.
@@ -63,6 +65,8 @@ fn unique(text: &str) -> Constraint {
         Constraint::Slug
     } else if text.contains("kept_answers") {
         Constraint::KeptAnswer
+    } else if text.contains("usage_reports") {
+        Constraint::UsageReport
     } else {
         Constraint::Other
     }

@@ -27,6 +27,7 @@ mod bootstrap_key;
 mod counter;
 mod credential;
 mod error;
+mod journal_position;
 mod kept_answer;
 mod organization;
 mod owned;
@@ -35,20 +36,23 @@ mod pepper_check;
 mod secret;
 mod tally;
 mod usage;
+mod usage_report;
 mod value;
 
 pub use account::UserAccounts;
 pub use admin_key::AdminKeys;
-pub use audit::{AuditFilter, AuditLog};
+pub use audit::{AuditFilter, AuditLog, Change};
 pub use bootstrap_key::BootstrapKeys;
-pub use counter::Counters;
-pub use credential::{CredentialFilter, Credentials};
+pub use counter::{Counters, Spent};
+pub use credential::{CredentialFilter, Credentials, Left};
 pub use error::{Constraint, StoreError};
+pub use journal_position::JournalPositions;
 pub use kept_answer::{KeptAnswer, KeptAnswers};
 pub use organization::Organizations;
 pub use pepper_check::PepperChecks;
 pub use secret::Secrets;
 pub use usage::{CredentialUsage, Usage, UsageOf, UserUsage};
+pub use usage_report::{ReportId, UsageReports};
 
 /// How to reach the database.
 #[derive(Debug, Clone)]
@@ -252,6 +256,14 @@ pub trait Tables {
     /// How often credentials were used.
     fn usage(&self) -> Usage<'_, Self::Connection> {
         Usage(self.connection())
+    }
+    /// Which reports of usage were counted.
+    fn usage_reports(&self) -> UsageReports<'_, Self::Connection> {
+        UsageReports(self.connection())
+    }
+    /// Up to where journals have been moved here.
+    fn journal_positions(&self) -> JournalPositions<'_, Self::Connection> {
+        JournalPositions(self.connection())
     }
     /// Who did what.
     fn audit_log(&self) -> AuditLog<'_, Self::Connection> {

@@ -152,7 +152,7 @@ impl<C: ConnectionTrait> Organizations<'_, C> {
     /// The organizations of these ids, in no order; unknown ids are left out.
     pub async fn find_many_unscoped(&self, ids: &[OrganizationId]) -> Result<Vec<Organization>, StoreError> {
         let ids = ids.iter().map(|id| id.uuid());
-        let rows = Entity::find().filter(Column::Id.is_in(ids)).all(self.0).await?;
+        let rows = page::of_ids(self.0, Entity::find(), Column::Id, ids).await?;
         rows.into_iter().map(Organization::try_from).collect()
     }
 

@@ -7,7 +7,7 @@ use sea_orm::entity::prelude::*;
 use sea_orm::{Condition, IntoActiveModel, QueryOrder, QuerySelect};
 
 use crate::value::{Row, blob, stamp};
-use crate::{StoreError, credential};
+use crate::{StoreError, credential, page};
 
 mod row {
     use sea_orm::entity::prelude::*;
@@ -113,6 +113,18 @@ impl<C: ConnectionTrait> Secrets<'_, C> {
             .all(self.0)
             .await?;
         rows.into_iter().map(SecretVersion::try_from).collect()
+    }
+
+    /// Every version of these credentials, ended or not, and whose each is, in no order.
+    pub async fn of_many(
+        &self,
+        credentials: &[CredentialId],
+    ) -> Result<Vec<(CredentialId, SecretVersion)>, StoreError> {
+        let holders = credentials.iter().map(|credential| credential.uuid());
+        let rows = page::of_ids(self.0, Entity::find(), Column::CredentialId, holders).await?;
+        rows.into_iter()
+            .map(|row| Ok((CredentialId::from_uuid(row.credential_id), row.try_into()?)))
+            .collect()
     }
 
     /// Whether a secret that has not ended by `now`, of a credential that is not revoked, was made under

@@ -7,9 +7,10 @@ use claviger_domain::period::Span;
 use claviger_domain::usage::Tally;
 use sea_orm::IntoActiveModel;
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{Alias, ExprTrait, OnConflict};
+use sea_orm::sea_query::{Alias, ExprTrait, OnConflict, Order, Query};
 
 use crate::StoreError;
+use crate::page::{AT_ONCE, at_most};
 use crate::value::signed;
 
 mod figures;
@@ -30,6 +31,7 @@ mod row {
         pub failed: i64,
         pub duration_ms: i64,
         pub timed: i64,
+        pub units: i64,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -67,7 +69,8 @@ pub struct UsageOf {
     pub user_account: Option<UserAccountId>,
 }
 
-/// The queries on usage. A call is counted when it is decided, and never taken back.
+/// The queries on usage. A call is counted when it is decided, and never taken back; what is old is
+/// known only to the hour, or to the day, once the finer buckets are deleted.
 #[derive(Debug)]
 pub struct Usage<'a, C>(pub(crate) &'a C);
 
@@ -79,34 +82,54 @@ impl<C: ConnectionTrait> Usage<'_, C> {
         for (credential, at, tally) in calls {
             for span in Span::ALL {
                 let key = (credential.uuid(), span.seconds(), span.floor(at.timestamp()));
-                let sum = sums.entry(key).or_default();
-                sum.total += tally.total;
-                sum.failed += tally.failed;
-                sum.duration_ms += tally.duration_ms;
-                sum.timed += tally.timed;
+                *sums.entry(key).or_default() += *tally;
             }
         }
         let rows: Vec<_> = sums
             .into_iter()
-            .map(|((credential_id, span_seconds, starts_at), tally)| Model {
-                credential_id,
-                span_seconds,
-                starts_at,
-                total: signed(tally.total),
-                failed: signed(tally.failed),
-                duration_ms: signed(tally.duration_ms),
-                timed: signed(tally.timed),
+            .map(|((credential_id, span_seconds, starts_at), tally)| {
+                let Tally { total, failed, duration_ms, timed, units } = tally;
+                Model {
+                    credential_id,
+                    span_seconds,
+                    starts_at,
+                    total: signed(total),
+                    failed: signed(failed),
+                    duration_ms: signed(duration_ms),
+                    timed: signed(timed),
+                    units: signed(units),
+                }
             })
             .collect();
         let mut add = OnConflict::columns([Column::CredentialId, Column::SpanSeconds, Column::StartsAt]);
-        for column in [Column::Total, Column::Failed, Column::DurationMs, Column::Timed] {
+        for column in [Column::Total, Column::Failed, Column::DurationMs, Column::Timed, Column::Units] {
             let given = Expr::col((Alias::new("excluded"), column));
             add.value(column, Expr::col((Entity, column)).add(given));
         }
-        for chunk in rows.chunks(500) {
+        for chunk in rows.chunks(AT_ONCE) {
             let chunk = chunk.iter().cloned().map(IntoActiveModel::into_active_model);
             Entity::insert_many(chunk).on_conflict(add.clone()).exec_without_returning(self.0).await?;
         }
         Ok(())
+    }
+
+    /// Deletes buckets of this span that begin before `before`, in seconds since the epoch: the oldest
+    /// first and at most `most` of them; answers how many there were. Whoever asks for figures afterwards
+    /// says so with the period.
+    pub async fn delete_older_unscoped(&self, span: Span, before: i64, most: u64) -> Result<u64, StoreError> {
+        let key = [Column::CredentialId, Column::SpanSeconds, Column::StartsAt];
+        let oldest = Query::select()
+            .columns(key)
+            .from(Entity)
+            .and_where(Column::SpanSeconds.eq(span.seconds()))
+            .and_where(Column::StartsAt.lt(before))
+            .order_by(Column::StartsAt, Order::Asc)
+            .limit(at_most(most))
+            .take();
+        let done = Entity::delete_many()
+            .filter(Expr::tuple(key.map(Expr::col)).in_subquery(oldest))
+            .exec(self.0)
+            .await?;
+        Ok(done.rows_affected)
     }
 }

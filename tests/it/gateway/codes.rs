@@ -30,7 +30,7 @@ async fn the_first_check_that_fails_is_told() {
         it.network = Some(Network::Preview);
         it.scopes = "workflows:read".parse().unwrap();
         it.limits = "requests:1/60".parse().unwrap();
-        it.credits = Some(Credits { remaining: 1, refill: None });
+        it.credits = Some(Credits::granted(1, None));
     })
     .await;
     stage::change_organization(&world, organization, |it| it.status = OrganizationStatus::Suspended).await;
@@ -66,7 +66,7 @@ async fn the_first_check_that_fails_is_told() {
     subject.change(|it| it.limits = "requests:2/60".parse().unwrap()).await;
     assert_eq!(code(&world, &subject.key, demand.clone()).await, "CREDITS_EXHAUSTED");
     assert_eq!(subject.stored().await.last_used_at, None, "a denied call is no use");
-    subject.change(|it| it.credits = Some(Credits { remaining: 2, refill: None })).await;
+    subject.change(|it| it.credits = Some(Credits::granted(2, None))).await;
 
     let told = verify(&world, &subject.key, demand).await;
     assert_eq!((&told["code"], &told["credits"]), (&json!("VALID"), &json!(0)));
@@ -118,16 +118,15 @@ async fn keys_to_our_own_surfaces_are_not_found() {
 #[tokio::test]
 async fn malformed_is_told_without_asking_the_store() {
     use claviger_app::verify::{Request, verify};
-    use claviger_app::{Call, Error, Facts};
+    use claviger_app::Error;
     use claviger_domain::actor::Actor;
     use claviger_domain::verification::{Code, Demand};
 
     let world = World::new().await;
     world.app.store().clone().close().await;
-    let call = Call::new(world.app.clone(), Actor::Operator, Facts::default());
-    let ask = async |text: &str| {
-        let key = text.parse().ok();
-        verify(&call, Request { key, demand: Demand::default() }).await.map(|decision| decision.code)
+    let ask = async |key: &str| {
+        let request = Request { key, demand: Demand::default() };
+        verify(&world.app, &Actor::Operator, &request).await.map(|decision| decision.code)
     };
     let good = stage::never_issued(KeyFormat::Partner);
     for place in 0..good.len() {

@@ -25,7 +25,7 @@ async fn spend(world: &World, subject: &Subject<'_>, cost: u32, expected: &str, 
 #[tokio::test]
 async fn a_balance_is_spent_and_never_below_zero() {
     let world = World::new().await;
-    let subject = with(&world, Credits { remaining: 5, refill: None }).await;
+    let subject = with(&world, Credits::granted(5, None)).await;
     spend(&world, &subject, 0, "VALID", 5).await;
     spend(&world, &subject, 6, "CREDITS_EXHAUSTED", 5).await;
     spend(&world, &subject, 3, "VALID", 2).await;
@@ -36,7 +36,7 @@ async fn a_balance_is_spent_and_never_below_zero() {
     spend(&world, &subject, 0, "VALID", 0).await;
     world.advance(TimeDelta::days(365));
     spend(&world, &subject, 1, "CREDITS_EXHAUSTED", 0).await;
-    assert_eq!(subject.stored().await.credits, Some(Credits { remaining: 0, refill: None }));
+    assert_eq!(subject.stored().await.credits, Some(Credits::granted(0, None)));
 }
 
 #[tokio::test]
@@ -44,7 +44,7 @@ async fn a_refill_comes_on_its_day_and_does_not_add_up() {
     let world = World::new().await;
     let since = world.app.now();
     let refill = Refill { amount: 10, every: TimeDelta::hours(1), since };
-    let subject = with(&world, Credits { remaining: 3, refill: Some(refill) }).await;
+    let subject = with(&world, Credits::granted(3, Some(refill))).await;
     spend(&world, &subject, 3, "VALID", 0).await;
     world.advance(TimeDelta::milliseconds(3_599_999));
     spend(&world, &subject, 1, "CREDITS_EXHAUSTED", 0).await;
@@ -66,7 +66,7 @@ async fn a_refill_comes_on_its_day_and_does_not_add_up() {
 #[tokio::test]
 async fn limits_and_credits_are_charged_all_or_none() {
     let world = World::new().await;
-    let subject = with(&world, Credits { remaining: 3, refill: None }).await;
+    let subject = with(&world, Credits::granted(3, None)).await;
     subject.change(|it| it.limits = "requests:4/60".parse().unwrap()).await;
     let ask = async |cost: u32| {
         let told = verify(&world, &subject.key, json!({"cost": cost})).await;
@@ -87,7 +87,7 @@ async fn a_change_of_the_credential_does_not_set_its_balance_back() {
     let issued = partner.credential("Production").await;
     let id = issued["credential"]["id"].as_str().unwrap();
     let subject = stage::subject(&world, id, issued["api_key"].as_str().unwrap());
-    subject.change(|it| it.credits = Some(Credits { remaining: 5, refill: None })).await;
+    subject.change(|it| it.credits = Some(Credits::granted(5, None))).await;
     spend(&world, &subject, 2, "VALID", 3).await;
     partner.patch(&format!("/v1/admin/credentials/{id}"), &json!({"name": "Renamed"})).await.data();
     spend(&world, &subject, 1, "VALID", 2).await;

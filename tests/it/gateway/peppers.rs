@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use claviger_app::{App, Clock, Entropy, Ports, Settings};
+use claviger_app::{Clock, Entropy, Ports};
 use claviger_domain::secret::Peppers;
-use claviger_http::HttpSettings;
 use serde_json::json;
 
 use super::code;
@@ -35,13 +34,11 @@ impl Entropy for Reseeded {
 }
 
 /// The same database under other peppers, as after a restart.
-fn restart(world: &mut World, peppers: Vec<(u32, [u8; 32])>) {
+async fn restart(world: &mut World, peppers: Vec<(u32, [u8; 32])>) {
     let clock = Arc::new(Still(world.app.now()));
     let seed = peppers.iter().map(|(version, _)| u64::from(*version) << 32).sum::<u64>();
     let ports = Ports { clock, entropy: Arc::new(Reseeded(seed.into())) };
-    let settings = Settings { peppers: Peppers::new(peppers).unwrap(), admin_limit_per_minute: 0 };
-    world.app = App::new(world.app.store().clone(), ports, settings);
-    world.router = claviger_http::router(world.app.clone(), HttpSettings::default());
+    world.reopen(ports, Peppers::new(peppers).unwrap()).await;
 }
 
 #[tokio::test]
@@ -56,7 +53,7 @@ async fn keys_of_an_older_pepper_keep_verifying_while_it_is_there() {
     };
     let old = make(&world, "Old").await;
 
-    restart(&mut world, vec![first, second]);
+    restart(&mut world, vec![first, second]).await;
     assert_eq!(code(&world, &old, json!({})).await, "VALID", "asked by the old bootstrap key too");
     let new = make(&world, "New").await;
     assert_eq!(code(&world, &new, json!({})).await, "VALID");
@@ -68,7 +65,7 @@ async fn keys_of_an_older_pepper_keep_verifying_while_it_is_there() {
     }
 
     // Which pepper a secret is under: each is unknown without its own.
-    restart(&mut world, vec![first]);
+    restart(&mut world, vec![first]).await;
     assert_eq!(code(&world, &old, json!({})).await, "VALID");
     assert_eq!(code(&world, &new, json!({})).await, "NOT_FOUND", "the newest pepper signed it");
     restart(&mut world, vec![(1, [8; 32])]);

@@ -64,7 +64,7 @@ async fn every_answer_is_one_the_document_tells_of() {
     let rich = stage::credential(&world, organization, Class::Live, |it| {
         it.scopes = "workflows:read users:*".parse().unwrap();
         it.limits = "burst:5/10,daily:3/86400".parse().unwrap();
-        it.credits = Some(Credits { remaining: u64::from(u32::MAX) * 1000, refill: None });
+        it.credits = Some(Credits::granted(u64::from(u32::MAX) * 1000, None));
     })
     .await;
     for (key, code) in [(bare.key.as_str(), "VALID"), (&rich.key, "VALID"), ("rubbish", "MALFORMED")] {

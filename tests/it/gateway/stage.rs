@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::{DateTime, Utc};
 use claviger_domain::actor::Owner;
+use claviger_domain::audit::{Action, Author, Entry, Resource, Target, Verb};
 use claviger_domain::credential::{Class, Credential};
-use claviger_domain::ids::{AdminKeyId, CredentialId, OrganizationId, SecretId};
+use claviger_domain::ids::{AdminKeyId, AuditEntryId, CredentialId, OrganizationId, SecretId};
 use claviger_domain::organization::{Organization, Slug};
 use claviger_domain::period::Period;
 use claviger_domain::revision::Revision;
@@ -84,7 +85,12 @@ pub(crate) async fn change_organization(
     let mut organization = world.app.store().organizations().find_unscoped(id).await.unwrap().unwrap();
     change(&mut organization);
     organization.revision = organization.revision.next();
-    write(world, async |tx| tx.organizations().save(&organization).await).await;
+    write(world, async |tx| {
+        tx.organizations().save(&organization).await?;
+        tell(world, tx, Resource::Organization, id.uuid()).await
+    })
+    .await;
+    world.follow().await;
 }
 
 /// A new credential without scopes, limits, credits, allowlist, network or end, but for what `with`
@@ -143,23 +149,51 @@ pub(crate) fn subject<'w>(world: &'w World, id: &str, key: &str) -> Subject<'w> 
 
 impl Subject<'_> {
     pub(crate) async fn stored(&self) -> Credential {
+        self.world.drain().await;
         let found = self.world.app.store().credentials().find(Owner::Installation, self.id).await.unwrap();
         found.unwrap()
     }
 
     pub(crate) async fn change(&self, change: impl FnOnce(&mut Credential)) {
         let mut credential = self.stored().await;
+        let before = credential.credits;
         change(&mut credential);
+        if let Some(credits) = credential.credits.as_mut().filter(|credits| Some(**credits) != before) {
+            credits.grant = before.map_or(1, |before| before.grant + 1);
+        }
         let credential = credential.touched(self.world.app.now());
-        write(self.world, async |tx| tx.credentials().save(&credential).await).await;
+        write(self.world, async |tx| {
+            tx.credentials().save(&credential).await?;
+            tell(self.world, tx, Resource::Credential, credential.id.uuid()).await
+        })
+        .await;
+        self.world.follow().await;
     }
 
     /// Calls counted, and how many of them failed.
     pub(crate) async fn usage(&self) -> (u64, u64) {
+        self.world.drain().await;
         let ever = Period::new(DateTime::<Utc>::UNIX_EPOCH, self.world.app.now()).unwrap();
         let tally = self.world.app.store().usage().of_credential(self.id, ever).await.unwrap();
         (tally.total, tally.failed)
     }
+}
+
+/// The line in the audit log by which other processes learn of a change.
+async fn tell(world: &World, tx: &Tx, resource: Resource, target: uuid::Uuid) -> Result<(), StoreError> {
+    let at = world.app.now();
+    let entry = Entry {
+        id: AuditEntryId::generate(at, &mut Draws),
+        at,
+        action: Action { resource, verb: Verb::Updated },
+        author: Author::UNKNOWN,
+        organization: None,
+        target: Some(Target { resource, id: target }),
+        address: None,
+        request_id: String::new(),
+        details: Vec::new(),
+    };
+    tx.audit_log().insert(&entry).await
 }
 
 async fn write(world: &World, work: impl AsyncFnOnce(&Tx) -> Result<(), StoreError>) {

@@ -10,7 +10,7 @@ use crate::support::World;
 
 /// So many calls of a credential, so many of them failed, at one instant.
 pub(super) async fn used(world: &World, credential: &Value, at: &str, total: u64, failed: u64) {
-    tallied(world, credential, at, Tally { total, failed, duration_ms: 0, timed: 0 }).await;
+    tallied(world, credential, at, Tally { total, failed, duration_ms: 0, timed: 0, units: 0 }).await;
 }
 
 pub(super) async fn tallied(world: &World, credential: &Value, at: &str, tally: Tally) {

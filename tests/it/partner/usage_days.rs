@@ -32,7 +32,7 @@ async fn figures_and_days_of_one_credential_have_their_fields_in_order() {
     let issued = partner.credential_of(&user, "Production").await;
     let credential = &issued["credential"];
     code_of(&world, &issued["api_key"]).await;
-    let tally = |total, failed, duration_ms, timed| Tally { total, failed, duration_ms, timed };
+    let tally = |total, failed, duration_ms, timed| Tally { total, failed, duration_ms, timed, units: 0 };
     tallied(&world, credential, "2026-01-24T00:00:00Z", tally(10, 2, 400, 8)).await;
     tallied(&world, credential, "2026-01-24T23:59:59Z", tally(4, 0, 0, 0)).await;
     tallied(&world, credential, "2026-01-26T09:00:00Z", tally(3, 1, 110, 2)).await;
@@ -155,7 +155,7 @@ async fn averages_are_of_the_calls_whose_duration_is_known() {
     let partner = world.partner().await;
     for (duration_ms, timed, average) in [(0, 0, 0), (90, 2, 45), (91, 2, 46), (100, 3, 33), (1, 3, 0)] {
         let credential = partner.credential("A").await["credential"].clone();
-        let tally = Tally { total: 50, failed: 0, duration_ms, timed };
+        let tally = Tally { total: 50, failed: 0, duration_ms, timed, units: 0 };
         tallied(&world, &credential, "2026-01-26T09:00:00Z", tally).await;
         let data = partner.get(&format!("{}?start_date=2026-01-26", path(&credential))).await.data();
         assert_eq!(data["avg_response_time_ms"], average, "{duration_ms} ms of {timed}");

@@ -31,7 +31,7 @@ async fn one_users_usage_is_the_published_example() {
     let partner = world.partner().await;
     let new = json!({"name": "Acme Corp", "external_id": "customer-123"});
     let user = partner.post("/v1/admin/users", &new).await.data();
-    let tally = |total, failed, duration_ms, timed| Tally { total, failed, duration_ms, timed };
+    let tally = |total, failed, duration_ms, timed| Tally { total, failed, duration_ms, timed, units: 0 };
     for (at, tally) in [
         ("2026-01-01T00:00:00Z", tally(100_000, 1_000, 4_000_000, 100_000)),
         ("2026-01-15T12:00:00Z", tally(52_399, 1_199, 0, 0)),

@@ -1,5 +1,6 @@
 //! One application, its router and its clock.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,8 @@ use axum::extract::ConnectInfo;
 use axum::http::Request;
 use chrono::TimeDelta;
 use claviger_app::bootstrap::{self, Ensured};
-use claviger_app::{App, Ports, Settings};
+use claviger_app::engine::journal::{Journal, JournalSettings};
+use claviger_app::{App, Durability, Ports, Retention, Settings, drain, memory};
 use claviger_domain::secret::Peppers;
 use claviger_http::HttpSettings;
 use claviger_store::{Store, StoreOptions};
@@ -24,7 +26,8 @@ pub(crate) struct World {
     pub(crate) router: Router,
     hand: Arc<Hand>,
     bootstrap: String,
-    _folder: Option<tempfile::TempDir>,
+    /// The database, if it is in a file, and the journal.
+    folder: tempfile::TempDir,
 }
 
 /// When every world begins.
@@ -39,39 +42,47 @@ impl World {
 
     /// A world in which a key may make so many calls a minute.
     pub(crate) async fn limited(admin_limit_per_minute: u32) -> Self {
-        Self::open("sqlite::memory:", None, admin_limit_per_minute, HttpSettings::default()).await
+        Self::open(None, admin_limit_per_minute, HttpSettings::default()).await
     }
 
     /// A world with its own settings of HTTP.
     pub(crate) async fn with_http(http: HttpSettings) -> Self {
-        Self::open("sqlite::memory:", None, 0, http).await
+        Self::open(None, 0, http).await
     }
 
     /// A world on a database in a file, as in production: one writer, several readers.
     pub(crate) async fn on_disk() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite:{}", folder.path().join("claviger.db").display());
-        Self::open(&url, Some(folder), 0, HttpSettings::default()).await
+        Self::open(Some("claviger.db"), 0, HttpSettings::default()).await
     }
 
-    async fn open(
-        url: &str,
-        folder: Option<tempfile::TempDir>,
-        admin_limit_per_minute: u32,
-        http: HttpSettings,
-    ) -> Self {
+    async fn open(file: Option<&str>, admin_limit_per_minute: u32, http: HttpSettings) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = match file {
+            Some(file) => format!("sqlite:{}", folder.path().join(file).display()),
+            None => "sqlite::memory:".to_owned(),
+        };
         let options = StoreOptions { acquire_timeout: Duration::from_secs(20), ..StoreOptions::default() };
-        let store = Store::connect(url, &options).await.unwrap();
+        let store = Store::connect(&url, &options).await.unwrap();
         store.migrate().await.unwrap();
         let hand = Arc::new(Hand::at(BEGINNING));
         let ports = Ports { clock: hand.clone(), entropy: Arc::new(Counting::default()) };
         let peppers = Peppers::new(vec![(1, [7; 32])]).unwrap();
-        let app = App::new(store, ports, Settings { peppers, admin_limit_per_minute });
+        let journal = folder.path().join("journal");
+        let app = deciding(store, ports, peppers, admin_limit_per_minute, journal).await;
         let Ensured::Created(bootstrap) = bootstrap::ensure(&app, None).await.unwrap() else {
             panic!("an empty database has no bootstrap key")
         };
         let router = claviger_http::router(app.clone(), http);
-        Self { app, router, hand, bootstrap: bootstrap.expose().to_owned(), _folder: folder }
+        Self { app, router, hand, bootstrap: bootstrap.expose().to_owned(), folder }
+    }
+
+    /// The same database in another process, with other ports and peppers: nothing is known but what
+    /// the database tells.
+    pub(crate) async fn reopen(&mut self, ports: Ports, peppers: Peppers) {
+        self.drain().await;
+        let journal = tempfile::tempdir_in(self.folder.path()).unwrap().keep();
+        self.app = deciding(self.app.store().clone(), ports, peppers, 0, journal).await;
+        self.router = claviger_http::router(self.app.clone(), HttpSettings::default());
     }
 
     pub(crate) fn advance(&self, by: TimeDelta) {
@@ -81,6 +92,16 @@ impl World {
     /// Randomness of the world's own kind, for making keys.
     pub(crate) fn random(&self) -> impl rand_core::Rng + use<> {
         super::outside::Draw::default()
+    }
+
+    /// Moves decided calls into the database now.
+    pub(crate) async fn drain(&self) {
+        drain::drain(&self.app).await.unwrap();
+    }
+
+    /// Puts in force what was changed behind the application's back, as another process would change it.
+    pub(crate) async fn follow(&self) {
+        memory::follow(&self.app).await.unwrap();
     }
 
     /// Writes reads and refused calls to the audit log now.
@@ -134,4 +155,22 @@ impl World {
             id: data["admin_key"]["id"].as_str().unwrap().to_owned(),
         }
     }
+}
+
+async fn deciding(
+    store: Store,
+    ports: Ports,
+    peppers: Peppers,
+    admin_limit_per_minute: u32,
+    directory: PathBuf,
+) -> App {
+    let settings = Settings {
+        peppers,
+        admin_limit_per_minute,
+        durability: Durability::default(),
+        retention: Retention::default(),
+    };
+    let journal = JournalSettings { directory, max_bytes: 64 << 20, segment_bytes: 1 << 20, lanes: 2 };
+    let journal = Journal::find(journal, uuid::Uuid::from_u128(7)).unwrap();
+    App::deciding(store, ports, settings, journal).await.unwrap()
 }

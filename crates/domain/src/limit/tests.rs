@@ -8,7 +8,7 @@ fn at(ms: i64) -> Timestamp {
 }
 
 fn per_minute(limit: u32) -> Limit {
-    Limit { name: "requests".into(), limit, window_seconds: 60 }
+    Limit { name: "requests".into(), limit, window_seconds: 60, pool: Pool::Credential }
 }
 
 /// Spends `cost` when it fits; answers whether it did.
@@ -55,17 +55,9 @@ fn a_clock_that_was_far_ahead_does_not_lock_anybody_out() {
 }
 
 #[test]
-fn a_limit_of_another_length_starts_afresh() {
-    let mut counter = Counter::default();
-    let (minute, hour) = (per_minute(2), Limit { window_seconds: 3600, ..per_minute(2) });
-    assert!(take(&minute, &mut counter, 2, 7_200_000));
-    assert!(take(&hour, &mut counter, 2, 7_200_000));
-    assert!(!take(&hour, &mut counter, 1, 7_200_000));
-}
-
-#[test]
 fn the_largest_figures_do_not_overflow() {
-    let limit = Limit { name: "all".into(), limit: u32::MAX, window_seconds: u32::MAX };
+    let limit =
+        Limit { name: "all".into(), limit: u32::MAX, window_seconds: u32::MAX, pool: Pool::Credential };
     let counter = limit.spend(Counter::default(), u64::MAX, at(0));
     assert!(limit.look(counter, u64::MAX, at(i64::from(u32::MAX) * 1500)).exceeded);
 }
@@ -83,7 +75,13 @@ fn limits_read_back_what_they_print() {
     assert_eq!(limits.to_string(), "requests:60/60,tokens:1000000/86400");
     assert_eq!(limits.figure_per_minute(), Some(60));
     assert_eq!("".parse(), Ok(Limits::default()));
-    for bad in ["a", "a:1", "a:0/60", "a:1/0", "a:1/60,a:2/60", "A:1/60", ":1/60"] {
+    let shared: Limits = "calls:9/60@organization,tokens:5/60@user_account".parse().unwrap();
+    assert_eq!(shared.to_string(), "calls:9/60@organization,tokens:5/60@user_account");
+    assert_eq!(
+        shared.iter().map(|limit| limit.pool).collect::<Vec<_>>(),
+        [Pool::Organization, Pool::UserAccount]
+    );
+    for bad in ["a:1/60@", "a:1/60@all", "a", "a:1", "a:0/60", "a:1/0", "a:1/60,a:2/60", "A:1/60", ":1/60"] {
         assert_eq!(bad.parse::<Limits>(), Err(InvalidLimits), "{bad}");
     }
 }

@@ -76,8 +76,8 @@ impl KeyFormat {
                 }
             }
         }
-        let checksum = checksum(&text, alphabet, check);
-        text.push_str(&checksum);
+        let checksum = checksum(&text, alphabet);
+        text.extend(checksum[MOST_CHECK - check..].iter().copied().map(char::from));
         text
     }
 
@@ -85,20 +85,33 @@ impl KeyFormat {
         let format = Self::ALL.into_iter().find(|format| text.starts_with(format.prefix()))?;
         let Shape { prefix, alphabet, body, check } = format.shape();
         let rest = &text.as_bytes()[prefix.len()..];
-        if rest.len() != body || !rest.iter().all(|byte| alphabet.contains(byte)) {
+        if rest.len() != body || !rest.iter().all(|byte| is_of(alphabet, *byte)) {
             return None;
         }
         let (signed, given) = text.split_at(text.len() - check);
-        (checksum(signed, alphabet, check) == given).then_some(format)
+        (&checksum(signed, alphabet)[MOST_CHECK - check..] == given.as_bytes()).then_some(format)
     }
 }
 
-fn checksum(text: &str, alphabet: &[u8], length: usize) -> String {
+/// Whether a byte is in the alphabet: all are in the order digits, lower case, or digits, capitals, lower case.
+fn is_of(alphabet: &[u8], byte: u8) -> bool {
+    match alphabet.len() {
+        16 => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
+        36 => matches!(byte, b'0'..=b'9' | b'a'..=b'z'),
+        _ => byte.is_ascii_alphanumeric(),
+    }
+}
+
+/// The longest checksum: 32 bits in hexadecimal.
+const MOST_CHECK: usize = 8;
+
+/// The checksum, padded on the left to its longest form: a format takes the last of it.
+fn checksum(text: &str, alphabet: &[u8]) -> [u8; MOST_CHECK] {
     let mut value = crc32fast::hash(text.as_bytes()) as usize;
-    let mut digits = vec![alphabet[0]; length];
+    let mut digits = [alphabet[0]; MOST_CHECK];
     for digit in digits.iter_mut().rev() {
         *digit = alphabet[value % alphabet.len()];
         value /= alphabet.len();
     }
-    digits.into_iter().map(char::from).collect()
+    digits
 }

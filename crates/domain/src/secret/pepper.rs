@@ -4,7 +4,7 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use super::{Digest, Plaintext, SealedSecret};
+use super::{Digest, Plaintext, PresentedKey, SealedSecret};
 
 /// Which pepper a digest was made under: a number the operator gives, higher for newer ones.
 pub type PepperVersion = u32;
@@ -58,7 +58,13 @@ impl Peppers {
     /// Every digest under which `key` may be stored, newest pepper first: one for each pepper.
     #[must_use]
     pub fn candidates(&self, key: &Plaintext) -> Vec<Digest> {
-        self.newest_first.iter().map(|(_, pepper)| digest(pepper, key.expose().as_bytes())).collect()
+        self.digests(key.into()).collect()
+    }
+
+    /// As [`candidates`](Self::candidates), each made when it is asked for: most keys are found under the
+    /// first.
+    pub fn digests<'a>(&'a self, key: PresentedKey<'a>) -> impl Iterator<Item = Digest> + 'a {
+        self.newest_first.iter().map(move |(_, pepper)| digest(pepper, key.text.as_bytes()))
     }
 
     /// The digest of one fixed text under each pepper, newest first. Kept beside the digests of keys, it

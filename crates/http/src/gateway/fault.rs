@@ -5,6 +5,7 @@ use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use claviger_app::Error;
+use claviger_app::engine::journal::JournalError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -37,16 +38,27 @@ pub(crate) struct Problem {
 
 pub(crate) fn word(fault: &Fault, request_id: &str) -> Response {
     let (status, code, detail) = sentence(fault);
+    let field = match fault {
+        Fault::Invalid(Invalid { field, .. }) => Some(field.clone()),
+        _ => None,
+    };
+    problem(status, code, detail, field, request_id)
+}
+
+pub(super) fn problem(
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+    field: Option<String>,
+    request_id: &str,
+) -> Response {
     let problem = Problem {
         kind: format!("urn:claviger:problem:{code}"),
         title: status.canonical_reason().unwrap_or_default(),
         status: status.as_u16(),
         code,
         detail,
-        field: match fault {
-            Fault::Invalid(Invalid { field, .. }) => Some(field.clone()),
-            _ => None,
-        },
+        field,
         request_id: request_id.to_owned(),
     };
     let body = serde_json::to_vec(&problem).unwrap_or_default();
@@ -78,10 +90,10 @@ fn sentence(fault: &Fault) -> (StatusCode, &'static str, String) {
             "unsupported_media_type",
             "Content-Type must be application/json".to_owned(),
         ),
-        Fault::TooLarge => (
+        Fault::TooLarge { most } => (
             StatusCode::PAYLOAD_TOO_LARGE,
             "payload_too_large",
-            format!("The body is larger than {} bytes", crate::extract::LARGEST_BODY),
+            format!("The body is larger than {most} bytes"),
         ),
         Fault::NothingToChange(_) => bad("Nothing is to be changed"),
         Fault::MalformedIdempotencyKey => bad("Idempotency-Key must be 1 to 255 visible ASCII characters"),
@@ -134,6 +146,21 @@ fn of_use_case(error: &Error) -> (StatusCode, &'static str, String) {
         Error::ExpiryInThePast | Error::InvertedPeriod => {
             text(StatusCode::BAD_REQUEST, "invalid_request", "An instant is out of order")
         }
+        Error::OutOfReach => text(
+            StatusCode::BAD_REQUEST,
+            "invalid_request",
+            "occurred_at must lie within the last 32 days, and not in the future",
+        ),
+        Error::NotCounted(JournalError::Full { .. }) => text(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "usage_journal_full",
+            "Calls cannot be counted any more: the usage journal is full and the database does not take it",
+        ),
+        Error::NotCounted(_) => text(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "usage_journal_unavailable",
+            "Calls cannot be counted: the usage journal cannot be written",
+        ),
         Error::Stale => {
             text(StatusCode::PRECONDITION_FAILED, "precondition_failed", "If-Match does not hold")
         }

@@ -1,11 +1,19 @@
 //! The gateway surface, `/v1/keys/*`: may this call pass?
 
+use axum::{Extension, Router};
 use claviger_app::App;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 pub(crate) mod fault;
+mod forward_auth;
+mod gate;
+mod print;
+mod reports;
+mod revoke_self;
 mod verify;
+
+pub(crate) use gate::Gate;
 
 use crate::openapi::Manners;
 
@@ -16,7 +24,10 @@ use crate::openapi::Manners;
         description = "For API gateways and services: present a caller's key, learn whether the call may pass. \
                        Authenticate with the bootstrap key, or with an organization's key that holds `keys:verify`."
     ),
-    tags((name = "Verification", description = "Decisions about presented keys")),
+    tags(
+        (name = "Verification", description = "Decisions about presented keys"),
+        (name = "Usage", description = "What came of the calls"),
+    ),
     components(schemas(fault::Problem)),
 )]
 struct Document;
@@ -29,7 +40,24 @@ pub(crate) const MANNERS: Manners = Manners {
     is_admin: false,
 };
 
-/// Every operation of the surface, and the document made of them.
+/// The operations that come millions of times; they stand in the [`Gate`]'s frame and in no other.
+fn busy() -> OpenApiRouter<App> {
+    OpenApiRouter::new().merge(verify::router()).merge(forward_auth::router())
+}
+
+fn calm() -> OpenApiRouter<App> {
+    OpenApiRouter::new().merge(reports::router()).merge(revoke_self::router())
+}
+
+/// The document of every operation of the surface, and the routes of those in the usual frame.
 pub(crate) fn router() -> OpenApiRouter<App> {
-    OpenApiRouter::with_openapi(Document::openapi()).merge(verify::router())
+    let (_, busy) = busy().split_for_parts();
+    let mut document = Document::openapi();
+    document.merge(busy);
+    OpenApiRouter::with_openapi(document).merge(calm())
+}
+
+/// The routes of the busy operations, to be served beside the usual frame.
+pub(crate) fn busy_routes(gate: Gate) -> Router<App> {
+    Router::from(busy()).method_not_allowed_fallback(gate::wrong_method).layer(Extension(gate))
 }

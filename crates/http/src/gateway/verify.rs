@@ -1,27 +1,30 @@
-//! `POST /v1/keys/verify`
+//! `POST /v1/keys/verify` and `POST /v1/keys/verify-batch`
 
-use axum::Json;
-use axum::http::header::CACHE_CONTROL;
-use axum::http::{HeaderName, HeaderValue};
+use axum::Extension;
+use axum::extract::Request;
+use axum::response::Response;
 use claviger_app::{App, verify};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::call::{May, VerifyKeys};
-use crate::extract::Body;
-use crate::fault::Fault;
+use super::gate::{self, Gate};
+use crate::extract::{LARGE_BODY, LARGEST_BODY};
+use crate::fault::{Fault, Reason};
+use crate::strict;
 
 mod input;
 mod view;
+pub(super) mod words;
 
 use input::VerifyRequest;
 use view::Verification;
 
 pub(super) fn router() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(verify_key))
+    OpenApiRouter::new().routes(routes!(verify_key)).routes(routes!(verify_keys))
 }
-
-const NO_STORE: [(HeaderName, HeaderValue); 1] = [(CACHE_CONTROL, HeaderValue::from_static("no-store"))];
 
 /// Verify a key
 ///
@@ -33,11 +36,73 @@ const NO_STORE: [(HeaderName, HeaderValue); 1] = [(CACHE_CONTROL, HeaderValue::f
     request_body = VerifyRequest,
     responses((status = 200, description = "The decision", body = Verification)),
 )]
-async fn verify_key(
-    call: May<VerifyKeys>,
-    body: Body<VerifyRequest>,
-) -> Result<([(HeaderName, HeaderValue); 1], Json<Verification>), Fault> {
-    let (call, request) = body.of(call);
-    let decision = verify::verify(&call, request.try_into()?).await?;
-    Ok((NO_STORE, Json(Verification::of(decision, call.request_id().to_owned()))))
+async fn verify_key(Extension(gate): Extension<Gate>, request: Request) -> Response {
+    let figures = &gate.metrics().verify_key;
+    gate.through(figures, request, async |passage, body| {
+        let actor = passage.caller().await?;
+        let bytes = passage.json(body, LARGEST_BODY).await?;
+        let request = input::read(&bytes)?;
+        let request = request.parsed()?;
+        let decision = verify::verify(passage.app(), &actor, &request).await?;
+        passage.count(&decision);
+        Ok(gate::json(&Verification::of(&decision, passage.request_id)))
+    })
+    .await
+}
+
+/// Several keys at once.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct VerifyBatch {
+    /// At most 100.
+    #[schema(value_type = Vec<VerifyRequest>, max_items = 100)]
+    requests: Vec<Value>,
+}
+
+/// The decisions, in the order of the requests.
+#[derive(Debug, Serialize, ToSchema)]
+struct Verifications<'a> {
+    results: Vec<Verification<'a>>,
+}
+
+const MOST_REQUESTS: usize = 100;
+
+/// Verify several keys
+///
+/// Each request is decided by itself, in their order; all of them are read before the first is decided. A wrong
+/// one is refused with all the others, and nothing is spent.
+#[utoipa::path(
+    post, path = "/v1/keys/verify-batch", operation_id = "verify_keys", tag = "Verification",
+    security(("gateway_key" = ["keys:verify"])),
+    request_body = VerifyBatch,
+    responses(
+        (status = 200, description = "The decisions", body = Verifications),
+        (status = 413, description = "The body is larger than 1 MiB", body = super::fault::Problem, content_type = "application/problem+json"),
+    ),
+)]
+async fn verify_keys(Extension(gate): Extension<Gate>, request: Request) -> Response {
+    let figures = &gate.metrics().verify_keys;
+    gate.through(figures, request, async |passage, body| {
+        let actor = passage.caller().await?;
+        let bytes = passage.json(body, LARGE_BODY).await?;
+        let VerifyBatch { requests } = strict::read(&bytes)?;
+        if requests.len() > MOST_REQUESTS {
+            return Err(Fault::invalid("requests", Reason::TooMany { max: MOST_REQUESTS }));
+        }
+        let requests: Vec<VerifyRequest<'_>> = strict::each("requests", requests)?;
+        let mut parsed = Vec::with_capacity(requests.len());
+        for (place, request) in requests.iter().enumerate() {
+            parsed.push(request.parsed().map_err(|fault| fault.within("requests", place))?);
+        }
+        let mut decisions = Vec::with_capacity(parsed.len());
+        for request in &parsed {
+            let decision = verify::verify(passage.app(), &actor, request).await?;
+            passage.count(&decision);
+            decisions.push(decision);
+        }
+        let results =
+            decisions.iter().map(|decision| Verification::of(decision, passage.request_id)).collect();
+        Ok(gate::json(&Verifications { results }))
+    })
+    .await
 }

@@ -35,7 +35,7 @@ fn sentence(fault: &Fault) -> (StatusCode, String) {
         Fault::NotJson => {
             (StatusCode::UNSUPPORTED_MEDIA_TYPE, "Content-Type must be application/json".to_owned())
         }
-        Fault::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "Request body too large".to_owned()),
+        Fault::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "Request body too large".to_owned()),
         Fault::NothingToChange(Kind::Credential) => {
             bad("At least one field (name or description) must be provided")
         }
@@ -65,6 +65,7 @@ fn of_use_case(error: &Error) -> (StatusCode, String) {
         Error::OrganizationSuspended => text(StatusCode::CONFLICT, "Organization is suspended"),
         Error::ExpiryInThePast => text(StatusCode::BAD_REQUEST, "expires_at must be in the future"),
         Error::InvertedPeriod => text(StatusCode::BAD_REQUEST, "end_date must not be before start_date"),
+        Error::OutOfReach => text(StatusCode::BAD_REQUEST, "The instant is out of reach"),
         Error::Stale => {
             text(StatusCode::PRECONDITION_FAILED, "The resource has changed: If-Match does not hold")
         }
@@ -77,7 +78,7 @@ fn of_use_case(error: &Error) -> (StatusCode, String) {
         Error::RepeatUnderWay => {
             text(StatusCode::CONFLICT, "A request with this Idempotency-Key is still being processed")
         }
-        Error::Busy | Error::Unavailable(_) => {
+        Error::Busy | Error::NotCounted(_) | Error::Unavailable(_) => {
             text(StatusCode::SERVICE_UNAVAILABLE, "Service temporarily unavailable")
         }
         Error::Internal(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error"),

@@ -3,6 +3,8 @@
 
 use std::fmt::Display;
 
+use claviger_app::Durability;
+
 use super::value::{self, Reason};
 use super::{Config, DatabaseUrl, LogFormat};
 use crate::peppers;
@@ -39,6 +41,13 @@ pub(crate) enum Secrecy {
     /// Part of it must not be seen: a wrong value is not repeated, a right one is shown without.
     Partly,
     Hidden,
+}
+
+/// A century: whoever wants more wants all.
+const DAYS: std::ops::RangeInclusive<u32> = 0..=36_500;
+
+fn some_days(days: u32) -> Option<u32> {
+    (days > 0).then_some(days)
 }
 
 const SECONDS: std::ops::RangeInclusive<u64> = 1..=3600;
@@ -117,6 +126,73 @@ pub(crate) const SETTINGS: &[Setting] = &[
         meaning: "Requests that one admin key may make in a minute; 0 is no limit",
         set: |config, text| store(&mut config.limits.admin_per_minute, value::number(text, &(0..=1_000_000))),
         get: |config| shown(config.limits.admin_per_minute),
+    },
+    Setting {
+        variable: "CLAVIGER_JOURNAL_MAX_MIB",
+        key: "journal.max_mib",
+        kind: Kind::Integer,
+        otherwise: None,
+        form: "a whole number from 1 to 1048576",
+        example: "4096",
+        secrecy: Secrecy::Open,
+        meaning: "Mebibytes of decided calls that may wait for the database, 26,000 calls in each; when they are \
+                  full, verification is refused with 503 rather than uncounted",
+        set: |config, text| store(&mut config.journal.max_mib, value::number(text, &(1..=1_048_576))),
+        get: |config| shown(config.journal.max_mib),
+    },
+    Setting {
+        variable: "CLAVIGER_JOURNAL_DURABILITY",
+        key: "journal.durability",
+        kind: Kind::Text,
+        otherwise: None,
+        form: "process or disk",
+        example: "disk",
+        secrecy: Secrecy::Open,
+        meaning: "What a decided call survives before it is answered: `process` is the end of this process, and a power \
+                  cut may cost the last two seconds of counts; `disk` is a power cut too, and each answer waits for the disk",
+        set: |config, text| store(&mut config.journal.durability, value::durability(text)),
+        get: |config| {
+            shown(match config.journal.durability {
+                Durability::Process => "process",
+                Durability::Disk => "disk",
+            })
+        },
+    },
+    Setting {
+        variable: "CLAVIGER_USAGE_KEEP_MINUTES",
+        key: "usage.keep_minutes",
+        kind: Kind::Integer,
+        otherwise: None,
+        form: "a whole number from 0 to 36500",
+        example: "90",
+        secrecy: Secrecy::Open,
+        meaning: "Days for which usage is known by the minute; 0 is for ever. Figures of older periods are hours",
+        set: |config, text| store(&mut config.usage.minutes, value::number(text, &DAYS).map(some_days)),
+        get: |config| shown(config.usage.minutes.unwrap_or(0)),
+    },
+    Setting {
+        variable: "CLAVIGER_USAGE_KEEP_HOURS",
+        key: "usage.keep_hours",
+        kind: Kind::Integer,
+        otherwise: None,
+        form: "a whole number from 0 to 36500",
+        example: "730",
+        secrecy: Secrecy::Open,
+        meaning: "Days for which usage is known by the hour; 0 is for ever. Figures of older periods are days",
+        set: |config, text| store(&mut config.usage.hours, value::number(text, &DAYS).map(some_days)),
+        get: |config| shown(config.usage.hours.unwrap_or(0)),
+    },
+    Setting {
+        variable: "CLAVIGER_USAGE_KEEP_DAYS",
+        key: "usage.keep_days",
+        kind: Kind::Integer,
+        otherwise: None,
+        form: "a whole number from 0 to 36500",
+        example: "3650",
+        secrecy: Secrecy::Open,
+        meaning: "Days for which usage is known by the day; 0 is for ever",
+        set: |config, text| store(&mut config.usage.days, value::number(text, &DAYS).map(some_days)),
+        get: |config| shown(config.usage.days.unwrap_or(0)),
     },
     Setting {
         variable: "CLAVIGER_TRUSTED_PROXIES",

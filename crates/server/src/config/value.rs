@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use claviger_app::Durability;
 use claviger_domain::secret::{KeyFormat, Plaintext};
 use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
@@ -33,6 +34,14 @@ pub(super) fn number<N: FromStr + PartialOrd>(text: &str, range: &RangeInclusive
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let number = text.parse().ok().filter(|_| digits).ok_or(Reason("it is not a whole number in range"))?;
     if range.contains(&number) { Ok(number) } else { Err(Reason("it is out of range")) }
+}
+
+pub(super) fn durability(text: &str) -> Result<Durability, Reason> {
+    match text {
+        "process" => Ok(Durability::Process),
+        "disk" => Ok(Durability::Disk),
+        _ => Err(Reason("it is neither process nor disk")),
+    }
 }
 
 pub(super) fn seconds(text: &str, range: &RangeInclusive<u64>) -> Result<Duration, Reason> {

@@ -5,13 +5,14 @@ use claviger_domain::audit::{Author, AuthorKind, Detail, Entry, Resource, Target
 use claviger_domain::ids::{AdminKeyId, AuditEntryId};
 
 use super::fixtures::{Dice, at, entry, owner, partner, uuid, window, write};
-use crate::{AuditFilter, Store, Tables};
+use crate::{AuditFilter, Change, Store, Tables};
 
 on_each_database!(
     entries_are_read_back,
     filters_agree_with_the_entries,
     many_are_written_at_once,
-    a_batch_that_comes_again_is_there_once
+    a_batch_that_comes_again_is_there_once,
+    changes_are_fed_in_their_order
 );
 
 async fn read_back(store: &Store, written: &Entry) {
@@ -125,6 +126,42 @@ async fn compare(store: &Store, newest_first: &[Entry], owner: Owner, filter: Au
         assert_eq!(shown, cut, "{owner:?} {filter:?}");
         assert_eq!(list.total, expected.len() as u64, "{owner:?} {filter:?}");
     }
+}
+
+async fn changes_are_fed_in_their_order(store: Store) {
+    let author = partner(&store, 1).await;
+    let first = AuditEntryId::from_uuid(uuid::Uuid::nil());
+    let after = async |entry, most| store.audit_log().changes_after_unscoped(entry, most).await.unwrap();
+    let newest = async || store.audit_log().newest_change_unscoped().await.unwrap();
+    assert_eq!((after(first, 10).await, newest().await), (vec![], None));
+    let mut dice = Dice(2);
+    let mut entries = Vec::new();
+    for n in 1..=60 {
+        let resource = *dice.one_of(Resource::ALL);
+        let action = format!("{}.{}", resource.word(), dice.one_of(Verb::ALL).word());
+        // The thing that changed, and the one that the action is named after, may be of two kinds.
+        let target = Target { resource: *dice.one_of(Resource::ALL), id: uuid(9, dice.below(9)) };
+        let target = (dice.below(3) > 0).then_some(target);
+        entries.push(Entry { target, ..entry(n, &action, &author) });
+    }
+    let mut written = entries.clone();
+    written.reverse();
+    write(&store, async |tx| tx.audit_log().insert_many(&written).await).await.unwrap();
+    let expected: Vec<_> = entries
+        .iter()
+        .filter(|entry| entry.action.verb.is_change())
+        .filter_map(|entry| {
+            let Target { resource, id } = entry.target?;
+            Some(Change { entry: entry.id, at: entry.at, resource, target: id })
+        })
+        .collect();
+    assert!((20..50).contains(&expected.len()), "{}", expected.len());
+    assert_eq!(after(first, u64::MAX).await, expected);
+    assert_eq!(after(first, 7).await, expected[..7]);
+    assert_eq!(after(expected[6].entry, 7).await, expected[7..14]);
+    assert_eq!(after(expected[expected.len() - 1].entry, 7).await, []);
+    let last = entries.iter().rfind(|entry| entry.action.verb.is_change()).map(|entry| entry.id);
+    assert_eq!(newest().await, last);
 }
 
 /// As when the answer to a commit was lost, and the batch comes again with what was added to it.

@@ -92,7 +92,7 @@ async fn one_of_many_gets_the_external_id(store: Store) {
 async fn spending_is_not_lost(store: Store) {
     let key = Arc::new(partner(&store, 1).await);
     let mut credential = credential(1, &key);
-    credential.credits = Some(Credits { remaining: 1_000, refill: None });
+    credential.credits = Some(Credits::granted(1_000, None));
     write(&store, async |tx| tx.credentials().insert(&credential).await).await.unwrap();
     let mut tasks = JoinSet::new();
     for _ in 0..100 {

@@ -16,6 +16,7 @@ on_each_database!(
     accounts_without_an_external_id_are_no_duplicates,
     slugs_are_unique,
     kept_answers_are_unique_within_a_caller,
+    a_report_is_counted_once,
     digests_and_version_numbers_are_unique,
     references_lead_somewhere,
     a_stale_state_is_not_written,
@@ -88,6 +89,18 @@ async fn kept_answers_are_unique_within_a_caller(store: Store) {
         write(&store, async |tx| tx.kept_answers().insert(&answer(1, 2)).await).await,
         Constraint::KeptAnswer,
     );
+}
+
+async fn a_report_is_counted_once(store: Store) {
+    let report = |tenant, id| ((OrganizationId::from_uuid(uuid(1, tenant)), [id; 32]), [9; 32]);
+    let insert = async |reports: &[_]| {
+        write(&store, async |tx| tx.usage_reports().insert_many(reports, at(0)).await).await
+    };
+    insert(&[report(1, 1), report(1, 2), report(2, 1)]).await.unwrap();
+    for twice in [[report(1, 3), report(1, 2)], [report(1, 3), report(1, 3)]] {
+        assert_conflict(insert(&twice).await, Constraint::UsageReport);
+    }
+    insert(&[report(1, 3)]).await.unwrap();
 }
 
 async fn digests_and_version_numbers_are_unique(store: Store) {

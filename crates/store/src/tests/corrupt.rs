@@ -78,7 +78,7 @@ async fn every_table_names_the_row(store: Store) {
 
 async fn spoil_credentials(store: &Store, key: &claviger_domain::admin_key::AdminKey) {
     let refill = Refill { amount: 1, every: TimeDelta::seconds(1), since: at(0) };
-    let credits = Some(Credits { remaining: 1, refill: Some(refill) });
+    let credits = Some(Credits::granted(1, Some(refill)));
     let credential = Credential { credits, ..credential(1, key) };
     write(store, async |tx| {
         tx.credentials().insert(&credential).await?;
@@ -137,6 +137,13 @@ async fn spoil_records(store: &Store, key: &claviger_domain::admin_key::AdminKey
         })
         .await;
     }
+    for (column, value) in [("target_type", "'mouse'"), ("target_type", "NULL"), ("at", BEYOND_TIME)] {
+        spoil(store, ("audit_log", column, value), entry.id.uuid(), async || {
+            let first = claviger_domain::ids::AuditEntryId::from_uuid(uuid::Uuid::nil());
+            store.audit_log().changes_after_unscoped(first, 1).await
+        })
+        .await;
+    }
     let answer = KeptAnswer {
         caller: uuid(7, 1),
         key_hash: [1; 32],
@@ -149,6 +156,23 @@ async fn spoil_records(store: &Store, key: &claviger_domain::admin_key::AdminKey
     for (column, value) in [("fingerprint", short), ("created_at", BEYOND_TIME)] {
         spoil(store, ("kept_answers", column, value), answer.caller, async || {
             store.kept_answers().find(uuid(7, 1), &[1; 32]).await
+        })
+        .await;
+    }
+    let report = (key.organization, [1; 32]);
+    write(store, async |tx| {
+        tx.usage_reports().insert_many(&[(report, [2; 32])], at(0)).await?;
+        tx.journal_positions().put(uuid(8, 1), &[(3, 4)]).await
+    })
+    .await
+    .unwrap();
+    spoil(store, ("usage_reports", "fingerprint", short), key.organization.uuid(), async || {
+        store.usage_reports().fingerprints_of(&[report]).await
+    })
+    .await;
+    for (column, value) in [("lane", "-1"), ("lane", "4294967296"), ("position", "-1")] {
+        spoil(store, ("journal_positions", column, value), uuid(8, 1), async || {
+            store.journal_positions().of(uuid(8, 1)).await
         })
         .await;
     }

@@ -2,8 +2,8 @@
 
 use claviger_domain::account::AccountStatus;
 use claviger_domain::actor::Owner;
-use claviger_domain::ids::{AdminKeyId, CredentialId, OrganizationId, UserAccountId};
-use claviger_domain::period::Period;
+use claviger_domain::ids::{AdminKeyId, AuditEntryId, CredentialId, OrganizationId, UserAccountId};
+use claviger_domain::period::{Period, Span};
 use claviger_domain::text::ExternalId;
 
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
@@ -11,7 +11,7 @@ use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use super::databases::memory;
 use super::fixtures::{at, sealed, uuid, window};
 use super::overheard::{Overheard, expect, plans};
-use crate::{AuditFilter, CredentialFilter, Tables, UsageOf};
+use crate::{AuditFilter, CredentialFilter, Left, Tables, UsageOf};
 
 fn key() -> Owner {
     Owner::AdminKey(AdminKeyId::from_uuid(uuid(2, 1)))
@@ -65,10 +65,34 @@ async fn credentials_are_found_by_their_ids() {
         None,
     )
     .await;
+    let other = CredentialId::from_uuid(uuid(4, 2));
     expect(
-        async |tables| tables.credentials().find_many(key(), &[credential(), credential()]).await,
+        async |tables| tables.credentials().find_many(key(), &[credential(), other]).await,
         &["SEARCH credentials USING INDEX credentials_admin_key_id_id (admin_key_id=? AND id=?)"],
         Some("credentials_admin_key_id_id"),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn everything_is_loaded_by_index() {
+    expect(
+        async |tables| tables.credentials().page_unscoped(Some(credential()), 500).await,
+        &["SEARCH credentials USING INDEX sqlite_autoindex_credentials_1 (id>?)"],
+        None,
+    )
+    .await;
+    expect(
+        async |tables| tables.secrets().of_many(&[credential(), CredentialId::from_uuid(uuid(4, 2))]).await,
+        &["SEARCH secrets USING INDEX secrets_credential_id_number (credential_id=?)"],
+        Some("secrets_credential_id_number"),
+    )
+    .await;
+    let left = Left { credential: credential(), used_at: Some(at(0)), credits: None };
+    expect(
+        async |tables| tables.credentials().leave_unscoped(&[left]).await,
+        &["SEARCH credentials USING INDEX sqlite_autoindex_credentials_1 (id=?)"],
+        None,
     )
     .await;
 }
@@ -167,6 +191,24 @@ async fn the_audit_log_is_filtered_by_index() {
 }
 
 #[tokio::test]
+async fn changes_are_fed_by_index() {
+    let index = "audit_log_is_change_id";
+    let after = AuditEntryId::from_uuid(uuid(6, 1));
+    expect(
+        async |tables| tables.audit_log().changes_after_unscoped(after, 500).await,
+        &[&format!("SEARCH audit_log USING INDEX {index} (is_change=? AND id>?)")],
+        Some(index),
+    )
+    .await;
+    expect(
+        async |tables| tables.audit_log().newest_change_unscoped().await,
+        &[&format!("SEARCH audit_log USING COVERING INDEX {index} (is_change=?)")],
+        Some(index),
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn a_caller_is_looked_up_by_its_id() {
     expect(
         async |tables| tables.admin_keys().find_unscoped(AdminKeyId::from_uuid(uuid(2, 1))).await,
@@ -214,10 +256,71 @@ async fn usage_is_read_by_credential_and_time() {
 }
 
 #[tokio::test]
+async fn old_usage_is_deleted_by_index() {
+    let index = "usage_span_seconds_starts_at";
+    expect(
+        async |tables| tables.usage().delete_older_unscoped(Span::Minute, 0, 1_000).await,
+        &[
+            "SEARCH usage USING COVERING INDEX sqlite_autoindex_usage_1 \
+             (credential_id=? AND span_seconds=? AND starts_at=?)",
+            "LIST SUBQUERY 2",
+            &format!("SEARCH usage USING INDEX {index} (span_seconds=? AND starts_at<?)"),
+            "CREATE BLOOM FILTER",
+        ],
+        Some(index),
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn kept_answers_are_found_by_caller_and_key() {
     expect(
         async |tables| tables.kept_answers().find(uuid(7, 1), &[1; 32]).await,
         &["SEARCH kept_answers USING INDEX sqlite_autoindex_kept_answers_1 (caller_id=? AND key_hash=?)"],
+        None,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn reports_are_known_and_forgotten_by_index() {
+    let tenant = |n| OrganizationId::from_uuid(uuid(1, n));
+    let found = "SEARCH usage_reports USING INDEX sqlite_autoindex_usage_reports_1 \
+                 (organization_id=? AND id_digest=?)";
+    expect(
+        async |tables| {
+            tables.usage_reports().fingerprints_of(&[(tenant(1), [1; 32]), (tenant(1), [2; 32])]).await
+        },
+        &[found],
+        None,
+    )
+    .await;
+    expect(
+        async |tables| {
+            tables.usage_reports().fingerprints_of(&[(tenant(1), [1; 32]), (tenant(2), [1; 32])]).await
+        },
+        &["MULTI-INDEX OR", "INDEX 1", found, "INDEX 2", found],
+        None,
+    )
+    .await;
+    expect(
+        async |tables| tables.usage_reports().delete_older_unscoped(at(0), 100).await,
+        &[
+            &found.replace("USING", "USING COVERING"),
+            "LIST SUBQUERY 2",
+            "SEARCH usage_reports USING INDEX usage_reports_received_at (received_at<?)",
+            "CREATE BLOOM FILTER",
+        ],
+        Some("usage_reports_received_at"),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn positions_are_found_by_their_journal() {
+    expect(
+        async |tables| tables.journal_positions().of(uuid(8, 1)).await,
+        &["SEARCH journal_positions USING INDEX sqlite_autoindex_journal_positions_1 (journal_id=?)"],
         None,
     )
     .await;

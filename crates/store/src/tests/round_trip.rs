@@ -203,8 +203,9 @@ fn full_credential(n: u64, maker: &AdminKey) -> Credential {
         name: name("Ключ № 1"),
         description: Some(Description::new("one\n\ttwo").unwrap()),
         scopes: "workflows:read users:*".parse().unwrap(),
-        limits: "requests:60/60,burst.x:5/1".parse().unwrap(),
+        limits: "requests:60/60,burst.x:5/1,all:9/60@organization".parse().unwrap(),
         credits: Some(Credits {
+            grant: 3,
             remaining: 7,
             refill: Some(Refill { amount: 100, every: TimeDelta::milliseconds(1_500), since: instant(0) }),
         }),
@@ -256,7 +257,7 @@ async fn every_class_and_network(store: Store) {
     let maker = partner(&store, 1).await;
     let networks = [Some(Network::Mainnet), Some(Network::Preview), Some(Network::Preprod), None];
     for (n, (class, network)) in (1..).zip(Class::ALL.into_iter().zip(networks)) {
-        let credits = Some(Credits { remaining: n - 1, refill: None });
+        let credits = Some(Credits::granted(n - 1, None));
         let revoked = Some(Revocation { at: instant(1), reason: None });
         let written = Credential { class, network, credits, revoked, ..credential(n, &maker) };
         write(&store, async |tx| tx.credentials().insert(&written).await).await.unwrap();

@@ -84,7 +84,9 @@ async fn bootstrap_keys_replace_each_other(store: Store) {
         store.bootstrap_keys().find_live_unscoped(&[sealed(9, 9).digest, sealed(8, n).digest]).await
     };
     let is_any_live = async || store.bootstrap_keys().is_any_live_unscoped().await.unwrap();
+    let live = async || store.bootstrap_keys().live_unscoped().await.unwrap();
     assert!(!is_any_live().await);
+    assert_eq!(live().await, []);
     write(&store, async |tx| {
         tx.bootstrap_keys().insert(&key(1, Some(at(1))), &sealed(8, 1)).await?;
         tx.bootstrap_keys().insert(&key(2, None), &sealed(8, 2)).await
@@ -92,6 +94,7 @@ async fn bootstrap_keys_replace_each_other(store: Store) {
     .await
     .unwrap();
     assert!(is_any_live().await);
+    assert_eq!(live().await, [(key(2, None).id, sealed(8, 2))]);
     assert_eq!(find(1).await.unwrap(), None, "it was revoked");
     assert_eq!(find(2).await.unwrap(), Some(key(2, None)));
     assert_eq!(store.bootstrap_keys().find_live_unscoped(&[]).await.unwrap(), None);
@@ -103,6 +106,8 @@ async fn bootstrap_keys_replace_each_other(store: Store) {
     .unwrap();
     assert_eq!(find(2).await.unwrap(), None);
     assert_eq!(find(3).await.unwrap(), Some(key(3, None)));
+    assert_eq!(live().await, [(key(3, None).id, sealed(8, 3))]);
     write(&store, async |tx| tx.bootstrap_keys().revoke_all_unscoped(at(10)).await).await.unwrap();
     assert!(!is_any_live().await);
+    assert_eq!(live().await, []);
 }

@@ -9,7 +9,7 @@ use claviger_domain::actor::Owner;
 use claviger_domain::admin_key::AdminKey;
 use claviger_domain::credential::Credential;
 use claviger_domain::ids::{CredentialId, UserAccountId};
-use claviger_domain::period::Period;
+use claviger_domain::period::{Kept, Period, Span};
 use claviger_domain::text::Name;
 use claviger_domain::usage::Tally;
 
@@ -19,6 +19,8 @@ use crate::{Store, Tables, UsageOf};
 on_each_database!(
     figures_agree_with_the_calls,
     counts_are_added_to_what_is_there,
+    old_figures_are_complete_without_their_minutes_and_hours,
+    the_oldest_buckets_are_deleted_first,
     nothing_is_counted_of_nothing
 );
 
@@ -47,18 +49,11 @@ impl Ledger {
         let mut sum = Tally::default();
         for (id, _, tally) in self.within(period) {
             if counts(self.holder(*id)) {
-                add(&mut sum, tally);
+                sum += *tally;
             }
         }
         sum
     }
-}
-
-fn add(sum: &mut Tally, tally: &Tally) {
-    sum.total += tally.total;
-    sum.failed += tally.failed;
-    sum.duration_ms += tally.duration_ms;
-    sum.timed += tally.timed;
 }
 
 fn belongs(credential: &Credential, owner: Owner) -> bool {
@@ -112,7 +107,8 @@ async fn fill(store: &Store, dice: &mut Dice) -> Ledger {
             .map(|_| {
                 let total = 1 + dice.below(4);
                 let (failed, timed) = (dice.below(total + 1), dice.below(total + 1));
-                let tally = Tally { total, failed, duration_ms: timed * dice.below(90), timed };
+                let (duration_ms, units) = (timed * dice.below(90), dice.below(50));
+                let tally = Tally { total, failed, duration_ms, timed, units };
                 (dice.one_of(&credentials).id, moment(dice), tally)
             })
             .collect();
@@ -151,7 +147,7 @@ async fn compare_credential(store: &Store, ledger: &Ledger, id: CredentialId, pe
     assert_eq!(sum, ledger.sum(period, |credential| credential.id == id), "{period:?}");
     let mut days = BTreeMap::<NaiveDate, Tally>::new();
     for (_, at, tally) in ledger.within(period).filter(|(caller, _, _)| *caller == id) {
-        add(days.entry(at.date_naive()).or_default(), tally);
+        *days.entry(at.date_naive()).or_default() += *tally;
     }
     let daily = store.usage().daily_of(id, period).await.unwrap();
     assert_eq!(daily, days.into_iter().collect::<Vec<_>>(), "{period:?}");
@@ -227,15 +223,94 @@ async fn counts_are_added_to_what_is_there(store: Store) {
     let id = credential(1, &maker).id;
     // More buckets than one statement takes, and each of them again.
     let calls: Vec<_> = (0..2_000)
-        .map(|n| (id, at(n * 60), Tally { total: 2, failed: 1, duration_ms: 10, timed: 1 }))
+        .map(|n| (id, at(n * 60), Tally { total: 2, failed: 1, duration_ms: 10, timed: 1, units: 3 }))
         .collect();
     for _ in 0..2 {
         write(&store, async |tx| tx.usage().add(&calls).await).await.unwrap();
     }
     let sum = store.usage().of_credential(id, Period::new(at(0), at(2_000 * 60 - 1)).unwrap()).await.unwrap();
-    assert_eq!(sum, Tally { total: 8_000, failed: 4_000, duration_ms: 40_000, timed: 4_000 });
+    assert_eq!(sum, Tally { total: 8_000, failed: 4_000, duration_ms: 40_000, timed: 4_000, units: 12_000 });
     let minute = store.usage().of_credential(id, Period::new(at(119), at(119)).unwrap()).await.unwrap();
-    assert_eq!(minute, Tally { total: 4, failed: 2, duration_ms: 20, timed: 2 });
+    assert_eq!(minute, Tally { total: 4, failed: 2, duration_ms: 20, timed: 2, units: 6 });
+}
+
+/// The same questions after the deletion: the answers are the calls of periods widened to what is left.
+async fn old_figures_are_complete_without_their_minutes_and_hours(store: Store) {
+    let mut dice = Dice(9);
+    let ledger = fill(&store, &mut dice).await;
+    let kept = Kept {
+        minutes_from: at(8 * 86_400 + 5 * 3_600 + 120).timestamp(),
+        hours_from: at(4 * 86_400 + 7_200).timestamp(),
+    };
+    for (span, before) in [(Span::Minute, kept.minutes_from), (Span::Hour, kept.hours_from)] {
+        let deleted = write(&store, async |tx| tx.usage().delete_older_unscoped(span, before, 10_000).await);
+        assert!(deleted.await.unwrap() > 50);
+    }
+    let mut coarser = 0;
+    for _ in 0..40 {
+        let (one, other) = (moment(&mut dice), moment(&mut dice));
+        let asked = Period::new(one.min(other), one.max(other)).unwrap();
+        let known = asked.known_since(kept);
+        let (from, until) = known
+            .cells()
+            .into_iter()
+            .fold((i64::MAX, i64::MIN), |(from, until), cell| (from.min(cell.from), until.max(cell.until)));
+        let instant = |seconds| Timestamp::from_timestamp(seconds, 0).unwrap();
+        let widened = Period::new(instant(from), instant(until - 1)).unwrap();
+        assert!(widened.start() <= asked.start() && widened.end() + TimeDelta::seconds(1) > asked.end());
+        coarser += usize::from(ledger.within(widened).count() > ledger.within(asked).count());
+        for credential in &ledger.credentials {
+            let sum = store.usage().of_credential(credential.id, known).await.unwrap();
+            assert_eq!(sum, ledger.sum(widened, |held| held.id == credential.id), "{asked:?}");
+        }
+        let user = &ledger.accounts[1];
+        let used = store.usage().of_user(Owner::Installation, user.id, known).await.unwrap();
+        assert_eq!(used.tally, ledger.sum(widened, |held| held.user_account == Some(user.id)), "{asked:?}");
+        let days = store.usage().daily_of(ledger.credentials[0].id, known).await.unwrap();
+        let mut sum = Tally::default();
+        for (_, tally) in days {
+            sum += tally;
+        }
+        assert_eq!(sum, ledger.sum(widened, |held| held.id == ledger.credentials[0].id), "{asked:?}");
+    }
+    assert!(coarser > 5, "{coarser}");
+}
+
+async fn the_oldest_buckets_are_deleted_first(store: Store) {
+    let maker = partner(&store, 1).await;
+    let ids = [credential(2, &maker).id, credential(1, &maker).id];
+    // Ten minutes of each of two hours, of two credentials.
+    let minutes = (0..10).chain(60..70);
+    let calls: Vec<_> =
+        minutes.flat_map(|minute| ids.map(|id| (id, at(60 * minute), Tally::decided(true, 1)))).collect();
+    write(&store, async |tx| {
+        tx.credentials().insert(&credential(1, &maker)).await?;
+        tx.credentials().insert(&credential(2, &maker)).await?;
+        tx.usage().add(&calls).await
+    })
+    .await
+    .unwrap();
+    let delete = async |span, seconds, most| {
+        let before = at(seconds).timestamp();
+        write(&store, async |tx| tx.usage().delete_older_unscoped(span, before, most).await).await.unwrap()
+    };
+    // Within one hour, only minutes are asked.
+    let known = async |from: i64, to: i64| {
+        let period = Period::new(at(60 * from), at(60 * to)).unwrap();
+        let mut sum = store.usage().of_credential(ids[0], period).await.unwrap();
+        sum += store.usage().of_credential(ids[1], period).await.unwrap();
+        sum.total
+    };
+    assert_eq!(delete(Span::Minute, 0, u64::MAX).await, 0, "before the first one begins");
+    assert_eq!(delete(Span::Minute, 7_200, 0).await, 0);
+    assert_eq!(delete(Span::Minute, 7_200, 6).await, 6);
+    assert_eq!((known(0, 2).await, known(3, 58).await, known(60, 118).await), (0, 14, 20));
+    assert_eq!(delete(Span::Minute, 3_660, u64::MAX).await, 16);
+    assert_eq!((known(0, 58).await, known(61, 118).await), (0, 18));
+    // Hours and days are as they were.
+    assert_eq!((known(0, 119).await, known(0, 24 * 60 - 1).await), (40, 40));
+    assert_eq!(delete(Span::Hour, 3_600, 10).await, 2);
+    assert_eq!((known(0, 119).await, known(0, 24 * 60 - 1).await), (20, 40));
 }
 
 async fn nothing_is_counted_of_nothing(store: Store) {

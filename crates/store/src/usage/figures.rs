@@ -1,4 +1,5 @@
-//! Usage figures: sums over the buckets of a period. A minute that the period touches counts whole.
+//! Usage figures: sums over the buckets of a period. A minute that the period touches counts whole; the
+//! period knows where only hours or days are left.
 
 use chrono::NaiveDate;
 use claviger_domain::actor::Owner;
@@ -143,6 +144,7 @@ impl<C: ConnectionTrait> Usage<'_, C> {
             .expr_as(or_nothing("failed"), "failed")
             .expr_as(or_nothing("duration_ms"), "duration_ms")
             .expr_as(or_nothing("timed"), "timed")
+            .expr_as(or_nothing("units"), "units")
             .expr_as(Expr::from(count), "credentials")
             .from(Users)
             .join_subquery(
@@ -183,7 +185,7 @@ impl<C: ConnectionTrait> Usage<'_, C> {
     }
 }
 
-/// A query for the four sums. PostgreSQL's sum of bigints is a numeric: it is cast back.
+/// A query for the five sums. PostgreSQL's sum of bigints is a numeric: it is cast back.
 fn tallied() -> SelectStatement {
     let mut query = Query::select();
     for (column, name) in [
@@ -191,6 +193,7 @@ fn tallied() -> SelectStatement {
         (Column::Failed, "failed"),
         (Column::DurationMs, "duration_ms"),
         (Column::Timed, "timed"),
+        (Column::Units, "units"),
     ] {
         query.expr_as(Expr::col((Entity, column)).sum().cast_as("bigint"), name);
     }
@@ -204,6 +207,7 @@ fn tally_of(row: &QueryResult) -> Result<Tally, StoreError> {
         failed: figure("failed")?,
         duration_ms: figure("duration_ms")?,
         timed: figure("timed")?,
+        units: figure("units")?,
     })
 }
 

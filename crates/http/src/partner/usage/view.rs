@@ -249,7 +249,7 @@ struct Figures {
 impl From<Tally> for Figures {
     fn from(tally: Tally) -> Self {
         // Durations are told as their mean only.
-        let Tally { total, failed, duration_ms: _, timed: _ } = tally;
+        let Tally { total, failed, duration_ms: _, timed: _, units: _ } = tally;
         Self { total, successful: tally.succeeded(), failed, average_ms: tally.average_ms() }
     }
 }

@@ -1,0 +1,314 @@
+//! What the engine knows, and how it keeps knowing it: every credential is loaded after the start, a key that
+//! is not known yet is looked up once, changes of this process are put in force before they are answered, and
+//! those of others are read from the audit log, which tells of every change.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use chrono::TimeDelta;
+use claviger_domain::actor::Owner;
+use claviger_domain::audit::Resource;
+use claviger_domain::credential::Credential;
+use claviger_domain::ids::{AuditEntryId, BootstrapKeyId, CredentialId, OrganizationId, UserAccountId};
+use claviger_domain::secret::{Digest, PresentedKey};
+use claviger_engine::{Change, Known, Loaded, LoadedCounter};
+use claviger_store::{Spent, Tables};
+use tokio::sync::Semaphore;
+use uuid::Uuid;
+
+use crate::{App, Error};
+
+/// What must be known of a change as soon as it is committed.
+#[derive(Debug)]
+pub(crate) enum Learn {
+    /// Nothing: keys are not decided by it.
+    Nothing,
+    Engine(Change),
+    /// The one bootstrap key in force.
+    Bootstrap(BootstrapKeyId, Digest),
+}
+
+#[derive(Debug)]
+pub(crate) struct Memory {
+    bootstrap: ArcSwap<Vec<(BootstrapKeyId, Digest)>>,
+    lookups: Semaphore,
+    followed: Mutex<Followed>,
+    is_loaded: std::sync::atomic::AtomicBool,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self {
+            bootstrap: ArcSwap::default(),
+            lookups: Semaphore::new(LOOKUPS),
+            followed: Mutex::default(),
+            is_loaded: false.into(),
+        }
+    }
+}
+
+/// How far the changes of all processes have been read.
+#[derive(Debug, Default)]
+struct Followed {
+    from: Option<AuditEntryId>,
+    /// Entries of the last seconds that are known: this process' own, and others' that were read.
+    known: BTreeSet<AuditEntryId>,
+    /// How late the last change of another process was noticed.
+    lag: TimeDelta,
+}
+
+/// Look-ups of unknown keys under way at once: whoever guesses must not take the database from the others.
+const LOOKUPS: usize = 4;
+/// How long a look-up waits for its turn.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Credentials read at once after the start.
+const PAGE: u64 = 2_000;
+/// Entries are read again for so long: a transaction of another process may end after one that began later.
+const OVERLAP: TimeDelta = TimeDelta::seconds(2);
+
+impl App {
+    fn followed(&self) -> std::sync::MutexGuard<'_, Followed> {
+        self.memory().followed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts a change in force that was committed just now. Nothing can fail here.
+    pub(crate) fn learn(&self, entry: AuditEntryId, learn: Learn) {
+        match learn {
+            Learn::Nothing => {}
+            Learn::Engine(change) => self.engine().apply(change),
+            Learn::Bootstrap(id, digest) => self.memory().bootstrap.store(vec![(id, digest)].into()),
+        }
+        self.followed().known.insert(entry);
+    }
+
+    /// The bootstrap key that is presented, when it is in force.
+    pub(crate) fn bootstrap_key(&self, key: PresentedKey<'_>) -> Option<BootstrapKeyId> {
+        let live = self.memory().bootstrap.load();
+        let (id, _) =
+            live.iter().find(|(_, held)| self.peppers().digests(key).any(|digest| digest == *held))?;
+        Some(*id)
+    }
+
+    /// How late the last change of another process was noticed.
+    #[must_use]
+    pub fn change_lag(&self) -> TimeDelta {
+        self.followed().lag
+    }
+
+    /// Whether every credential has been loaded since the start. Before that, keys are looked up.
+    #[must_use]
+    pub fn is_loaded(&self) -> bool {
+        self.memory().is_loaded.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    /// Readies what decides about keys: from here on changes are followed.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the database does not answer.
+    pub(crate) async fn begin_to_follow(&self) -> Result<(), Error> {
+        self.followed().from = Some(AuditEntryId::least_of(self.now() - OVERLAP));
+        self.reload_bootstrap_keys().await
+    }
+
+    async fn reload_bootstrap_keys(&self) -> Result<(), Error> {
+        let live = self.store().bootstrap_keys().live_unscoped().await?;
+        let live: Vec<_> = live.into_iter().map(|(id, sealed)| (id, sealed.digest)).collect();
+        self.memory().bootstrap.store(live.into());
+        Ok(())
+    }
+}
+
+/// The credential a key belongs to: from memory, or else from the database, once.
+///
+/// # Errors
+/// [`Error::Unavailable`], [`Error::Busy`].
+pub(crate) async fn find(app: &App, key: PresentedKey<'_>) -> Result<Option<Known>, Error> {
+    let remembered = |app: &App| match app.engine().find(key) {
+        Some(known) => Some(Some(known)),
+        None => app.engine().is_remembered_unknown(key, app.now()).then_some(None),
+    };
+    if let Some(answer) = remembered(app) {
+        return Ok(answer);
+    }
+    let turn = tokio::time::timeout(PATIENCE, app.memory().lookups.acquire()).await;
+    let _turn = turn.map_err(|_| Error::Busy)?;
+    // Somebody may have looked it up while this one waited.
+    if let Some(answer) = remembered(app) {
+        return Ok(answer);
+    }
+    let digests: Vec<_> = app.peppers().digests(key).collect();
+    // A change that overtakes the read makes it void; so many in a row are no accident.
+    for _ in 0..10 {
+        let mark = app.engine().mark();
+        let loaded = match load_by_digests(app, &digests).await {
+            Ok(loaded) => loaded,
+            // Everything is known: what is not, is not a key.
+            Err(Error::Unavailable(_)) if app.is_loaded() => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let Some(loaded) = loaded else {
+            app.engine().remember_unknown(key, app.now());
+            return Ok(None);
+        };
+        if app.engine().insert(mark, loaded) {
+            return Ok(app.engine().find(key));
+        }
+    }
+    Err(Error::Busy)
+}
+
+async fn load_by_digests(app: &App, digests: &[Digest]) -> Result<Option<Loaded>, Error> {
+    match app.store().secrets().find_unscoped(digests).await? {
+        Some((id, _)) => load_one(app, id).await,
+        None => Ok(None),
+    }
+}
+
+async fn load_one(app: &App, id: CredentialId) -> Result<Option<Loaded>, Error> {
+    // The key itself, or the log of changes, is what asks about it.
+    let Some(credential) = app.store().credentials().find(Owner::Installation, id).await? else {
+        return Ok(None);
+    };
+    Ok(complete(app, vec![credential]).await?.pop())
+}
+
+/// Reads all that decides about these credentials.
+async fn complete(app: &App, credentials: Vec<Credential>) -> Result<Vec<Loaded>, Error> {
+    let store = app.store();
+    let mut ids = BTreeSet::new();
+    let mut users = BTreeSet::new();
+    let mut organizations = BTreeSet::new();
+    for credential in &credentials {
+        ids.insert(credential.id);
+        users.extend(credential.user_account);
+        organizations.insert(credential.organization);
+    }
+    let ids: Vec<CredentialId> = ids.into_iter().collect();
+    let users: Vec<UserAccountId> = users.into_iter().collect();
+    let organizations: Vec<OrganizationId> = organizations.into_iter().collect();
+    let owners: Vec<_> = (ids.iter().map(|id| id.uuid()))
+        .chain(users.iter().map(|id| id.uuid()))
+        .chain(organizations.iter().map(|id| id.uuid()))
+        .collect();
+    let mut secrets = HashMap::<CredentialId, Vec<_>>::new();
+    for (id, secret) in store.secrets().of_many(&ids).await? {
+        secrets.entry(id).or_default().push(secret);
+    }
+    let mut spent = HashMap::<Uuid, Vec<LoadedCounter>>::new();
+    for Spent { owner, name, window_seconds, counter } in store.counters().of_owners(&owners).await? {
+        spent.entry(owner).or_default().push(LoadedCounter { owner, name, window_seconds, counter });
+    }
+    let users = store.user_accounts().find_many(Owner::Installation, &users).await?;
+    let users: HashMap<_, _> = users.into_iter().map(|user| (user.id, user)).collect();
+    let organizations = store.organizations().find_many_unscoped(&organizations).await?;
+    let organizations: HashMap<_, _> =
+        organizations.into_iter().map(|organization| (organization.id, organization)).collect();
+    let of = |id: Uuid| spent.get(&id).cloned().unwrap_or_default();
+    Ok(credentials
+        .into_iter()
+        .filter_map(|credential| {
+            let shared = credential.user_account.map(|id| of(id.uuid())).unwrap_or_default();
+            Some(Loaded {
+                secrets: secrets.remove(&credential.id).unwrap_or_default(),
+                user_account: credential.user_account.and_then(|id| users.get(&id).cloned()),
+                organization: organizations.get(&credential.organization)?.clone(),
+                spent: [of(credential.id.uuid()), shared, of(credential.organization.uuid())].concat(),
+                credential,
+            })
+        })
+        .collect())
+}
+
+/// Loads every credential there is. Until it has ended, keys are looked up one by one.
+///
+/// # Errors
+/// [`Error::Unavailable`] when the database does not answer: what was loaded stays.
+pub async fn load(app: &App) -> Result<(), Error> {
+    let mut after = None;
+    loop {
+        let mark = app.engine().mark();
+        let page = app.store().credentials().page_unscoped(after, PAGE).await?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.id);
+        for loaded in complete(app, page).await? {
+            let id = loaded.credential.id;
+            if !app.engine().insert(mark, loaded) {
+                reload(app, id).await?;
+            }
+        }
+    }
+    app.memory().is_loaded.store(true, std::sync::atomic::Ordering::Relaxed);
+    Ok(())
+}
+
+async fn reload(app: &App, id: CredentialId) -> Result<(), Error> {
+    for _ in 0..10 {
+        let mark = app.engine().mark();
+        let Some(loaded) = load_one(app, id).await? else { return Ok(()) };
+        if app.engine().insert(mark, loaded) {
+            return Ok(());
+        }
+    }
+    Err(Error::Busy)
+}
+
+/// Puts in force what other processes have changed: the command line, or other servers on this database.
+///
+/// # Errors
+/// [`Error::Unavailable`] when the database does not answer: nothing is skipped, the next call begins
+/// where this one did.
+pub async fn follow(app: &App) -> Result<(), Error> {
+    let Some(mut from) = app.followed().from else { return Ok(()) };
+    loop {
+        let changes = app.store().audit_log().changes_after_unscoped(from, PAGE).await?;
+        let Some(last) = changes.last() else { break };
+        from = last.entry;
+        for change in changes {
+            if app.followed().known.contains(&change.entry) {
+                continue;
+            }
+            put_in_force(app, change.resource, change.target).await?;
+            let mut followed = app.followed();
+            followed.known.insert(change.entry);
+            followed.lag = app.now() - change.at;
+        }
+    }
+    // What is older than the overlap will not be read again.
+    let mut followed = app.followed();
+    let horizon = AuditEntryId::least_of(app.now() - OVERLAP);
+    if followed.from.is_some_and(|from| from < horizon) {
+        followed.from = Some(horizon);
+    }
+    followed.known = followed.known.split_off(&horizon);
+    Ok(())
+}
+
+async fn put_in_force(app: &App, resource: Resource, target: Uuid) -> Result<(), Error> {
+    let store = app.store();
+    match resource {
+        Resource::Credential | Resource::ApiKey => reload(app, CredentialId::from_uuid(target)).await,
+        Resource::UserAccount => {
+            let ids = [UserAccountId::from_uuid(target)];
+            for account in store.user_accounts().find_many(Owner::Installation, &ids).await? {
+                app.engine().apply(Change::UserAccount(account.into()));
+            }
+            Ok(())
+        }
+        Resource::Organization | Resource::Settings => {
+            let id = OrganizationId::from_uuid(target);
+            if let Some(organization) = store.organizations().find_unscoped(id).await? {
+                app.engine().apply(Change::Organization(organization.into()));
+            }
+            app.recent().forget();
+            Ok(())
+        }
+        Resource::BootstrapKey => app.reload_bootstrap_keys().await,
+        Resource::AdminKey => {
+            app.recent().forget();
+            Ok(())
+        }
+        Resource::Usage | Resource::AuditLog | Resource::Role | Resource::Request => Ok(()),
+    }
+}

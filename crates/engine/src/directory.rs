@@ -1,0 +1,347 @@
+//! Who a key belongs to: from the digest of a presented key to the snapshot of its credential. Readers
+//! never wait; whoever feeds it waits for nobody but other feeders.
+//!
+//! Two things keep it right. A change that this process has committed is applied before it is answered
+//! ([`Directory::apply`]), and nothing can fail on the way. What is read from a database beside that
+//! ([`Directory::insert`]) may be overtaken by such a change between the read and here: so the reader takes
+//! a [`Mark`] first, and what was changed since is refused and must be read again.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::ArcSwapOption;
+use claviger_domain::Timestamp;
+use claviger_domain::account::UserAccount;
+use claviger_domain::address::IpAllowlist;
+use claviger_domain::credential::Credential;
+use claviger_domain::ids::{CredentialId, OrganizationId, UserAccountId};
+use claviger_domain::limit::{Counter, Limits};
+use claviger_domain::organization::Organization;
+use claviger_domain::revision::Revision;
+use claviger_domain::scope::Scopes;
+use claviger_domain::secret::{Digest, SecretVersion};
+use uuid::Uuid;
+
+use crate::purse::Purse;
+use crate::snapshot::{KnownOrganization, KnownUserAccount, Parts, Shared, Snapshot, ends};
+
+/// A change that was committed.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// A credential in its new state; all of its secrets, when any of them was added or given an end.
+    Credential(Box<Credential>, Option<Vec<SecretVersion>>),
+    /// A user account in its new state.
+    UserAccount(Box<UserAccount>),
+    /// An organization in its new state.
+    Organization(Box<Organization>),
+}
+
+/// A credential and all that decides about it, as a database has it.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The credential itself.
+    pub credential: Credential,
+    /// Every secret it ever had.
+    pub secrets: Vec<SecretVersion>,
+    /// The account it is linked to.
+    pub user_account: Option<UserAccount>,
+    /// Its organization.
+    pub organization: Organization,
+    /// What has been spent of its limits, shared ones included.
+    pub spent: Vec<LoadedCounter>,
+}
+
+/// A counter, as a database has it.
+#[derive(Debug, Clone)]
+pub struct LoadedCounter {
+    /// The credential, user account or organization it belongs to.
+    pub owner: Uuid,
+    /// The name of the limits that count here.
+    pub name: String,
+    /// Their window.
+    pub window_seconds: u32,
+    /// What was spent.
+    pub counter: Counter,
+}
+
+/// A moment among the changes: see [`Directory::insert`].
+#[derive(Debug, Clone, Copy)]
+pub struct Mark(u64);
+
+/// One credential for as long as it is known: its snapshots come and go, its purse stays.
+#[derive(Debug)]
+pub(crate) struct Record {
+    /// `None` when a change could not be told here in full: then the database is asked again.
+    pub(crate) snapshot: ArcSwapOption<Snapshot>,
+    pub(crate) purse: Purse,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Version {
+    pub(crate) number: u32,
+    pub(crate) record: Arc<Record>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Directory {
+    versions: papaya::HashMap<[u8; 32], Version, BuildHasherDefault<Uniform>>,
+    feed: Mutex<Feed>,
+}
+
+/// What only feeders look at.
+#[derive(Debug, Default)]
+struct Feed {
+    records: HashMap<CredentialId, Arc<Record>, BuildHasherDefault<Uniform>>,
+    organizations: HashMap<OrganizationId, Arc<Shared<KnownOrganization>>>,
+    user_accounts: HashMap<UserAccountId, Arc<Shared<KnownUserAccount>>, BuildHasherDefault<Uniform>>,
+    limits: Interned<Limits>,
+    scopes: Interned<Scopes>,
+    allowlists: Interned<IpAllowlist>,
+    changes: u64,
+    /// What the last changes were about.
+    latest: VecDeque<Uuid>,
+}
+
+/// So many changes are remembered for readers that were under way; a reader older than them begins again.
+const LATEST: usize = 8_192;
+
+impl Directory {
+    /// The credential a key's digest leads to, and which of its secrets the key is.
+    pub(crate) fn find(&self, digest: &Digest) -> Option<Version> {
+        self.versions.pin().get(digest.as_bytes()).cloned()
+    }
+
+    /// How many keys are known.
+    pub(crate) fn len(&self) -> usize {
+        self.versions.len()
+    }
+
+    fn feed(&self) -> MutexGuard<'_, Feed> {
+        self.feed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn mark(&self) -> Mark {
+        Mark(self.feed().changes)
+    }
+
+    /// Puts a change in force. What is not known here is only taken in when it was made just now: what was
+    /// spent of anything older stands in the database.
+    pub(crate) fn apply(&self, change: Change) {
+        let mut feed = self.feed();
+        match change {
+            Change::Organization(organization) => {
+                feed.note(organization.id.uuid());
+                let is_known = feed.organizations.contains_key(&organization.id);
+                if is_known || organization.revision == Revision::FIRST {
+                    feed.organization(*organization);
+                }
+            }
+            Change::UserAccount(account) => {
+                feed.note(account.id.uuid());
+                let is_known = feed.user_accounts.contains_key(&account.id);
+                if is_known || account.revision == Revision::FIRST {
+                    feed.user_account(*account);
+                }
+            }
+            Change::Credential(credential, secrets) => {
+                feed.note(credential.id.uuid());
+                self.replace(&mut feed, *credential, secrets.as_deref());
+            }
+        }
+    }
+
+    fn replace(&self, feed: &mut Feed, credential: Credential, secrets: Option<&[SecretVersion]>) {
+        let known = feed.records.get(&credential.id).cloned();
+        let before = known.as_ref().and_then(|record| record.snapshot.load_full());
+        if before.as_ref().is_some_and(|before| before.revision >= credential.revision) {
+            return;
+        }
+        if known.is_none() && credential.revision != Revision::FIRST {
+            return;
+        }
+        let organization = feed.organizations.get(&credential.organization).cloned();
+        let user_account = credential.user_account.map(|id| feed.user_accounts.get(&id).cloned());
+        let ends = match (secrets, &before) {
+            (Some(secrets), _) => Some(ends(secrets)),
+            (None, Some(before)) => Some(before.ends.clone()),
+            (None, None) => None,
+        };
+        let is_complete = !matches!(user_account, Some(None));
+        let (Some(organization), true, Some(ends)) = (organization, is_complete, ends) else {
+            // Not all of it is known here: whoever presents its key next asks the database.
+            if let Some(record) = known {
+                record.snapshot.store(None);
+            }
+            return;
+        };
+        self.place(feed, credential, secrets.unwrap_or_default(), ends, organization, user_account.flatten());
+    }
+
+    /// Takes in what was read from a database since `mark`; `false` when a change has overtaken the
+    /// read, and it must be read again.
+    pub(crate) fn insert(&self, mark: Mark, loaded: Loaded) -> bool {
+        let mut feed = self.feed();
+        let Loaded { credential, secrets, user_account, organization, spent } = loaded;
+        let read = [
+            Some(credential.id.uuid()),
+            credential.user_account.map(UserAccountId::uuid),
+            Some(credential.organization.uuid()),
+        ];
+        if feed.has_overtaken(mark, read) {
+            return false;
+        }
+        let is_new = |owner: Uuid, known: bool| (!known).then_some(owner);
+        let new = [
+            is_new(credential.id.uuid(), feed.records.contains_key(&credential.id)),
+            is_new(organization.id.uuid(), feed.organizations.contains_key(&organization.id)),
+            user_account
+                .as_ref()
+                .and_then(|account| is_new(account.id.uuid(), feed.user_accounts.contains_key(&account.id))),
+        ];
+        let organization = feed.organization(organization);
+        let user_account = user_account.map(|account| feed.user_account(account));
+        let known = feed.records.get(&credential.id).and_then(|record| record.snapshot.load_full());
+        let id = credential.id;
+        if known.is_none_or(|known| known.revision < credential.revision) {
+            let (organization, user_account) = (organization.clone(), user_account.clone());
+            self.place(&mut feed, credential, &secrets, ends(&secrets), organization, user_account);
+        }
+        // What is spent from already, is spent from here: the database comes behind.
+        for LoadedCounter { owner, name, window_seconds, counter } in spent {
+            if !new.contains(&Some(owner)) {
+                continue;
+            }
+            let purse = match (&user_account, feed.records.get(&id)) {
+                (_, Some(record)) if owner == id.uuid() => &record.purse,
+                (Some(account), _) if owner == account.facts.load().id.uuid() => &account.purse,
+                _ => &organization.purse,
+            };
+            purse.open().put(&name, window_seconds, counter);
+        }
+        true
+    }
+
+    fn place(
+        &self,
+        feed: &mut Feed,
+        credential: Credential,
+        secrets: &[SecretVersion],
+        ends: Box<[(u32, Timestamp)]>,
+        organization: Arc<Shared<KnownOrganization>>,
+        user_account: Option<Arc<Shared<KnownUserAccount>>>,
+    ) {
+        let parts = Parts {
+            scopes: feed.scopes.one(&credential.scopes),
+            limits: feed.limits.one(&credential.limits),
+            ip_allowlist: feed.allowlists.one(&credential.ip_allowlist),
+            ends,
+            organization,
+            user_account,
+        };
+        let new = || Arc::new(Record { snapshot: ArcSwapOption::from(None), purse: Purse::default() });
+        let record = feed.records.entry(credential.id).or_insert_with(new).clone();
+        record.purse.open().grant(credential.credits);
+        record.snapshot.store(Some(Arc::new(Snapshot::new(credential, parts))));
+        let versions = self.versions.pin();
+        for secret in secrets {
+            let version = Version { number: secret.number, record: record.clone() };
+            versions.insert(*secret.sealed.digest.as_bytes(), version);
+        }
+    }
+}
+
+impl Feed {
+    fn note(&mut self, id: Uuid) {
+        if self.latest.len() == LATEST {
+            self.latest.pop_front();
+        }
+        self.latest.push_back(id);
+        self.changes += 1;
+    }
+
+    fn has_overtaken(&self, Mark(mark): Mark, read: [Option<Uuid>; 3]) -> bool {
+        let since = usize::try_from(self.changes - mark).unwrap_or(usize::MAX);
+        since > self.latest.len() || self.latest.iter().rev().take(since).any(|id| read.contains(&Some(*id)))
+    }
+
+    fn organization(&mut self, organization: Organization) -> Arc<Shared<KnownOrganization>> {
+        let known = self.organizations.get(&organization.id).cloned();
+        match known {
+            Some(known) => {
+                if known.facts.load().revision < organization.revision {
+                    known.facts.store(Arc::new(organization.into()));
+                }
+                known
+            }
+            None => {
+                let id = organization.id;
+                self.organizations.entry(id).or_insert(Shared::new(organization.into())).clone()
+            }
+        }
+    }
+
+    fn user_account(&mut self, account: UserAccount) -> Arc<Shared<KnownUserAccount>> {
+        let known = self.user_accounts.get(&account.id).cloned();
+        match known {
+            Some(known) => {
+                if known.facts.load().revision < account.revision {
+                    known.facts.store(Arc::new(account.into()));
+                }
+                known
+            }
+            None => {
+                let id = account.id;
+                self.user_accounts.entry(id).or_insert(Shared::new(account.into())).clone()
+            }
+        }
+    }
+}
+
+/// Values that many credentials have alike are held once.
+#[derive(Debug)]
+struct Interned<T>(HashMap<Arc<T>, ()>);
+
+impl<T> Default for Interned<T> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+/// Beyond so many different values, those that nobody holds any more are let go.
+const WORTH_TIDYING: usize = 1_024;
+
+impl<T: Hash + Eq + Clone> Interned<T> {
+    fn one(&mut self, value: &T) -> Arc<T> {
+        if let Some((known, ())) = self.0.get_key_value(value) {
+            return known.clone();
+        }
+        if self.0.len() >= WORTH_TIDYING && self.0.len() == self.0.capacity() {
+            self.0.retain(|value, ()| Arc::strong_count(value) > 1);
+        }
+        let new = Arc::new(value.clone());
+        self.0.insert(new.clone(), ());
+        new
+    }
+}
+
+/// For keys whose bytes are random: digests, and ids, whose last bytes are.
+#[derive(Debug, Default)]
+struct Uniform(u64);
+
+impl Hasher for Uniform {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some((_, last)) = bytes.split_last_chunk::<8>() {
+            // Tables look at the lowest bits first, and in an id the highest two of these are always the same.
+            self.0 = u64::from_be_bytes(*last);
+        }
+    }
+
+    fn write_usize(&mut self, _: usize) {
+        // The length, which all keys of a kind share.
+    }
+}

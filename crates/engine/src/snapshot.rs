@@ -1,0 +1,223 @@
+//! What is held of a credential and its owners: just what decides and what is told of a decision. Never
+//! edited, only replaced as a whole.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use claviger_domain::Timestamp;
+use claviger_domain::account::UserAccount;
+use claviger_domain::address::IpAllowlist;
+use claviger_domain::credential::{Class, Credential, Network};
+use claviger_domain::ids::{CredentialId, OrganizationId, UserAccountId};
+use claviger_domain::limit::Limits;
+use claviger_domain::organization::{Organization, Slug};
+use claviger_domain::revision::Revision;
+use claviger_domain::scope::Scopes;
+use claviger_domain::secret::SecretVersion;
+use claviger_domain::text::{ExternalId, Metadata, Name};
+use claviger_domain::verification::Facts;
+
+use crate::purse::Purse;
+
+/// What is known of an organization.
+#[derive(Debug)]
+pub struct KnownOrganization {
+    /// Which one.
+    pub id: OrganizationId,
+    /// Its name.
+    pub name: Name,
+    /// Its name in addresses.
+    pub slug: Slug,
+    pub(crate) is_suspended: bool,
+    pub(crate) ip_allowlist: IpAllowlist,
+    pub(crate) revision: Revision,
+}
+
+/// What is known of a user account.
+#[derive(Debug)]
+pub struct KnownUserAccount {
+    /// Which one.
+    pub id: UserAccountId,
+    /// Its name.
+    pub name: Name,
+    /// Its owner's own id for it.
+    pub external_id: Option<ExternalId>,
+    /// Its owner's own facts; `None` when there are none.
+    pub metadata: Option<Metadata>,
+    pub(crate) is_suspended: bool,
+    pub(crate) revision: Revision,
+}
+
+/// Somebody whose facts many credentials share: replaced here, replaced for all of them at once. The
+/// purse holds what they spend together.
+#[derive(Debug)]
+pub(crate) struct Shared<T> {
+    pub(crate) facts: ArcSwap<T>,
+    pub(crate) purse: Purse,
+}
+
+impl<T> Shared<T> {
+    pub(crate) fn new(facts: T) -> Arc<Self> {
+        Arc::new(Self { facts: ArcSwap::from_pointee(facts), purse: Purse::default() })
+    }
+}
+
+/// What is known of a credential.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Which one.
+    pub id: CredentialId,
+    /// What kind of key its secrets are.
+    pub class: Class,
+    /// What its owner calls it.
+    pub name: Name,
+    /// Its owner's own facts; `None` when there are none.
+    pub metadata: Option<Metadata>,
+    /// What calls with it may do.
+    pub scopes: Arc<Scopes>,
+    /// How fast it may be used.
+    pub limits: Arc<Limits>,
+    /// From when on it is refused.
+    pub expires_at: Option<Timestamp>,
+    pub(crate) network: Option<Network>,
+    pub(crate) is_revoked: bool,
+    pub(crate) is_disabled: bool,
+    pub(crate) has_credits: bool,
+    pub(crate) ip_allowlist: Arc<IpAllowlist>,
+    /// The secrets that have an end, by their number.
+    pub(crate) ends: Box<[(u32, Timestamp)]>,
+    pub(crate) organization: Arc<Shared<KnownOrganization>>,
+    pub(crate) user_account: Option<Arc<Shared<KnownUserAccount>>>,
+    pub(crate) revision: Revision,
+}
+
+/// Metadata that says something: most credentials have none, and a million empty ones are not free.
+fn telling(metadata: Metadata) -> Option<Metadata> {
+    (metadata != Metadata::empty()).then_some(metadata)
+}
+
+impl From<Organization> for KnownOrganization {
+    fn from(organization: Organization) -> Self {
+        let is_suspended = organization.is_suspended();
+        let Organization {
+            id,
+            name,
+            slug,
+            email: _,
+            plan: _,
+            status: _,
+            metadata: _,
+            settings,
+            created_at: _,
+            updated_at: _,
+            revision,
+        } = organization;
+        Self { id, name, slug, is_suspended, ip_allowlist: settings.ip_allowlist, revision }
+    }
+}
+
+impl From<UserAccount> for KnownUserAccount {
+    fn from(account: UserAccount) -> Self {
+        let is_suspended = account.is_suspended();
+        let UserAccount {
+            id,
+            organization: _,
+            admin_key: _,
+            external_id,
+            name,
+            email: _,
+            metadata,
+            status: _,
+            billing_plan: _,
+            created_at: _,
+            updated_at: _,
+            revision,
+        } = account;
+        Self { id, name, external_id, metadata: telling(metadata), is_suspended, revision }
+    }
+}
+
+/// The ends of secrets, as a snapshot holds them.
+pub(crate) fn ends(secrets: &[SecretVersion]) -> Box<[(u32, Timestamp)]> {
+    secrets.iter().filter_map(|secret| Some((secret.number, secret.ends_at?))).collect()
+}
+
+/// The parts of a snapshot that are not the credential's alone.
+pub(crate) struct Parts {
+    pub(crate) scopes: Arc<Scopes>,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) ip_allowlist: Arc<IpAllowlist>,
+    pub(crate) ends: Box<[(u32, Timestamp)]>,
+    pub(crate) organization: Arc<Shared<KnownOrganization>>,
+    pub(crate) user_account: Option<Arc<Shared<KnownUserAccount>>>,
+}
+
+impl Snapshot {
+    pub(crate) fn new(credential: Credential, parts: Parts) -> Self {
+        let Parts { scopes, limits, ip_allowlist, ends, organization, user_account } = parts;
+        // Where a part stands for it, the credential's own is not looked at again.
+        let Credential {
+            id,
+            organization: _,
+            admin_key: _,
+            user_account: _,
+            class,
+            name,
+            description: _,
+            prefix: _,
+            scopes: _,
+            limits: _,
+            credits,
+            ip_allowlist: _,
+            network,
+            metadata,
+            created_at: _,
+            updated_at: _,
+            expires_at,
+            disabled_at,
+            revoked,
+            last_used_at: _,
+            revision,
+        } = credential;
+        Self {
+            id,
+            class,
+            name,
+            metadata: telling(metadata),
+            scopes,
+            limits,
+            expires_at,
+            network,
+            is_revoked: revoked.is_some(),
+            is_disabled: disabled_at.is_some(),
+            has_credits: credits.is_some(),
+            ip_allowlist,
+            ends,
+            organization,
+            user_account,
+            revision,
+        }
+    }
+
+    /// What decides about it when its secret of this number is presented.
+    pub(crate) fn facts<'a>(
+        &'a self,
+        number: u32,
+        organization: &'a KnownOrganization,
+        user_account: Option<&KnownUserAccount>,
+    ) -> Facts<'a> {
+        let end = self.ends.iter().find(|(ended, _)| *ended == number);
+        Facts {
+            is_revoked: self.is_revoked,
+            expires_at: self.expires_at,
+            secret_ends_at: end.map(|(_, end)| *end),
+            is_disabled: self.is_disabled,
+            is_user_suspended: user_account.is_some_and(|account| account.is_suspended),
+            is_organization_suspended: organization.is_suspended,
+            allowlists: [&self.ip_allowlist, &organization.ip_allowlist],
+            network: self.network,
+            environment: self.class.environment(),
+            scopes: &self.scopes,
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! `ANY /v1/forward-auth`: proxies ask with the request itself, and pass on what the answer's headers say.
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::header::RETRY_AFTER;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use axum::routing::any;
+use claviger_app::engine::{About, Decision};
+use claviger_app::{App, verify};
+use claviger_domain::limit::{Limit, Standing};
+use claviger_domain::text::ExternalId;
+use claviger_domain::verification::{Code, Demand};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::fault;
+use super::gate::{Gate, Passage, set};
+use super::verify::words::{cost_of, environment_of, network, scopes_of};
+use crate::call::bearer;
+use crate::extract::Query;
+use crate::fault::{Fault, Reason};
+
+pub(super) fn router() -> OpenApiRouter<App> {
+    // The document tells of GET, which is what proxies send; the others are the client's own methods.
+    OpenApiRouter::new().routes(routes!(forward_auth)).route("/v1/forward-auth", any(forward_auth))
+}
+
+/// Which statuses the proxy can pass on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Dialect {
+    Any,
+    /// `auth_request` knows 401 and 403 only: it turns whatever else is no success into a 500.
+    Nginx,
+}
+
+struct Asked {
+    demand: Demand,
+    dialect: Dialect,
+}
+
+/// Decide about a proxied request
+///
+/// For nginx `auth_request`, Caddy and Traefik `forward_auth`, HAProxy and Envoy. The key is the client's own, as
+/// `Authorization: Bearer` or `X-API-Key`; every method is answered alike. 200 has no body: what is known of the key
+/// stands in headers, and one that is absent means that there is nothing to say. A value in
+/// `X-Claviger-External-Id` is percent-encoded where it is not visible ASCII.
+#[utoipa::path(
+    get, path = "/v1/forward-auth", operation_id = "forward_auth", tag = "Verification",
+    security(("presented_key" = []), ("presented_key_header" = [])),
+    params(
+        ("scopes" = Option<String>, Query, description = "Scopes joined by `AND` and `OR`, with parentheses"),
+        ("cost" = Option<i64>, Query, minimum = 0, maximum = 4_294_967_295_i64, description = "Units to spend, default 1"),
+        ("network_id" = Option<i64>, Query, minimum = 0, maximum = 2, description = "The network the call is about"),
+        ("environment" = Option<String>, Query, description = "`live` or `test`"),
+        ("dialect" = Option<String>, Query, description = "`nginx`: 402 and 429 are told as 403 with `X-Claviger-Deny-Status`"),
+    ),
+    responses(
+        (status = 200, description = "The call may pass", headers(
+            ("X-Claviger-Credential-Id" = String, description = "The credential's id"),
+            ("X-Claviger-Organization-Id" = String, description = "Its organization's id"),
+            ("X-Claviger-User-Id" = String, description = "The id of the account it is linked to"),
+            ("X-Claviger-External-Id" = String, description = "That account's external id"),
+            ("X-Claviger-Scopes" = String, description = "Its scopes, separated by spaces"),
+            ("X-Claviger-Environment" = String, description = "`live` or `test`"),
+        )),
+        (status = 401, description = "No key, or one that opens nothing", body = fault::Problem, content_type = "application/problem+json"),
+        (status = 402, description = "The balance is used up", body = fault::Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The key may not do this", body = fault::Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Too many calls; `Retry-After` says when to come back", body = fault::Problem, content_type = "application/problem+json"),
+    ),
+)]
+async fn forward_auth(Extension(gate): Extension<Gate>, request: Request) -> Response {
+    let figures = &gate.metrics().forward_auth;
+    // What the client sends to the upstream is none of our business: the body is not read.
+    gate.through(figures, request, async |passage, _| {
+        let Asked { demand, dialect } = asked(passage)?;
+        let key = presented(&passage.parts.headers)?;
+        let decision = verify::pass(passage.app(), key, &demand).await?;
+        passage.count(&decision);
+        Ok(match decision.code {
+            Code::Valid => allow(&decision),
+            _ => deny(&decision, dialect, passage),
+        })
+    })
+    .await
+}
+
+fn asked(passage: &Passage<'_>) -> Result<Asked, Fault> {
+    let mut query = Query::of(passage.parts.uri.query().unwrap_or_default())?;
+    let number = |field: &'static str, text: String| {
+        let bad = || Fault::invalid(field, Reason::Integer { min: 0, max: u32::MAX.into() });
+        text.parse::<i64>().map_err(|_| bad())
+    };
+    let cost = query.take("cost").map_or(Ok(1), |text| number("cost", text))?;
+    let network_id = query.take("network_id").map(|text| {
+        text.parse().map_err(|_| Fault::invalid("network_id", Reason::Network)).and_then(network)
+    });
+    let dialect = match query.take("dialect").as_deref() {
+        None => Dialect::Any,
+        Some("nginx") => Dialect::Nginx,
+        Some(_) => return Err(Fault::invalid("dialect", Reason::Word(&["nginx"]))),
+    };
+    let demand = Demand {
+        scopes: query.take("scopes").map(|text| scopes_of(&text)).transpose()?,
+        cost: cost_of(cost)?,
+        address: passage.address(),
+        network: network_id.transpose()?,
+        environment: query.take("environment").map(|word| environment_of(&word)).transpose()?,
+    };
+    query.end()?;
+    Ok(Asked { demand, dialect })
+}
+
+/// The client's key. A credential of another scheme is the upstream's affair, if there is an `X-API-Key`.
+fn presented(headers: &HeaderMap) -> Result<&str, Fault> {
+    let mut keys = headers.get_all("x-api-key").iter();
+    match (bearer(headers), keys.next(), keys.next()) {
+        (Ok(key), ..) => Ok(key),
+        (Err(_), Some(key), None) => key.to_str().map_err(|_| Fault::NoKey),
+        (Err(fault), ..) => Err(fault),
+    }
+}
+
+/// What may not stand in a header as it is, and the sign that encodes it.
+const HIDDEN: &AsciiSet = &CONTROLS.add(b'%');
+
+fn allow(decision: &Decision) -> Response {
+    let mut response = Response::new(Body::empty());
+    let headers = response.headers_mut();
+    headers.reserve(12);
+    let Some(About { known, .. }) = &decision.about else { return response };
+    let mut buffer = uuid::Uuid::encode_buffer();
+    let id = known.snapshot.id.uuid().hyphenated().encode_lower(&mut buffer);
+    set(headers, "x-claviger-credential-id", id);
+    let id = known.organization.id.uuid().hyphenated().encode_lower(&mut buffer);
+    set(headers, "x-claviger-organization-id", id);
+    if let Some(account) = &known.user_account {
+        let id = account.id.uuid().hyphenated().encode_lower(&mut buffer);
+        set(headers, "x-claviger-user-id", id);
+        if let Some(external_id) = account.external_id.as_ref().map(ExternalId::as_str) {
+            let encoded = utf8_percent_encode(external_id, HIDDEN).to_string();
+            set(headers, "x-claviger-external-id", &encoded);
+        }
+    }
+    let scopes = &known.snapshot.scopes;
+    if scopes.iter().next().is_some() {
+        set(headers, "x-claviger-scopes", &scopes.to_string());
+    }
+    set(headers, "x-claviger-environment", known.snapshot.class.environment().word());
+    response
+}
+
+fn deny(decision: &Decision, dialect: Dialect, passage: &Passage<'_>) -> Response {
+    let (status, code, detail) = refusal(decision.code);
+    let told = match (dialect, status) {
+        (Dialect::Nginx, StatusCode::PAYMENT_REQUIRED | StatusCode::TOO_MANY_REQUESTS) => {
+            StatusCode::FORBIDDEN
+        }
+        _ => status,
+    };
+    let mut response = fault::problem(told, code, detail.to_owned(), None, passage.request_id);
+    let headers = response.headers_mut();
+    set(headers, "x-claviger-deny-code", decision.code.word());
+    set(headers, "x-claviger-deny-status", status.as_str());
+    if let (Code::RateLimited, Some(about)) = (decision.code, &decision.about) {
+        tell_limits(headers, about, passage.app().now().timestamp_millis());
+    }
+    response
+}
+
+fn refusal(code: Code) -> (StatusCode, &'static str, &'static str) {
+    match code {
+        // A call that may pass is not refused; that it is asked is a mistake that must not let anybody in.
+        Code::Valid => (StatusCode::FORBIDDEN, "forbidden", "The call may not pass"),
+        Code::Malformed => (StatusCode::UNAUTHORIZED, "malformed", "What was presented is not a key"),
+        Code::NotFound => (StatusCode::UNAUTHORIZED, "not_found", "The key is not known"),
+        Code::Revoked => (StatusCode::UNAUTHORIZED, "revoked", "The key was revoked"),
+        Code::Expired => (StatusCode::UNAUTHORIZED, "expired", "The key has expired"),
+        Code::Disabled => (StatusCode::FORBIDDEN, "disabled", "The key is disabled"),
+        Code::UserSuspended => (StatusCode::FORBIDDEN, "user_suspended", "The account is suspended"),
+        Code::OrganizationSuspended => {
+            (StatusCode::FORBIDDEN, "organization_suspended", "The organization is suspended")
+        }
+        Code::IpNotAllowed => {
+            (StatusCode::FORBIDDEN, "ip_not_allowed", "The key may not be used from this address")
+        }
+        Code::WrongNetwork => (StatusCode::FORBIDDEN, "wrong_network", "The key is for another network"),
+        Code::WrongEnvironment => {
+            (StatusCode::FORBIDDEN, "wrong_environment", "The key is for another environment")
+        }
+        Code::InsufficientScope => {
+            (StatusCode::FORBIDDEN, "insufficient_scope", "The key lacks a scope that is needed")
+        }
+        Code::RateLimited => (StatusCode::TOO_MANY_REQUESTS, "rate_limited", "Too many calls"),
+        Code::CreditsExhausted => {
+            (StatusCode::PAYMENT_REQUIRED, "credits_exhausted", "The balance is used up")
+        }
+    }
+}
+
+/// The fields of the draft "RateLimit header fields for HTTP", one item for each limit, and when to come back.
+fn tell_limits(headers: &mut HeaderMap, about: &About, now_ms: i64) {
+    let whole_seconds = |ms: i64| ms.max(0).div_euclid(1000) + i64::from(ms.rem_euclid(1000) > 0);
+    let (mut policies, mut states) = (Vec::new(), Vec::new());
+    let mut retry_at = None;
+    for (limit, standing) in about.known.snapshot.limits.iter().zip(&about.standings) {
+        let Limit { name, limit, window_seconds, pool: _ } = limit;
+        let Standing { remaining, reset_at_ms, retry_at_ms, exceeded: _ } = standing;
+        policies.push(format!("\"{name}\";q={limit};w={window_seconds}"));
+        states.push(format!("\"{name}\";r={remaining};t={}", whole_seconds(reset_at_ms - now_ms)));
+        // All of them must let the call pass.
+        retry_at = retry_at.max(*retry_at_ms);
+    }
+    set(headers, "ratelimit-policy", &policies.join(", "));
+    set(headers, "ratelimit", &states.join(", "));
+    if let Some(at) = retry_at {
+        set(headers, RETRY_AFTER.as_str(), &whole_seconds(at - now_ms).max(1).to_string());
+    }
+}

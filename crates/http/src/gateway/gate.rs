@@ -1,0 +1,144 @@
+//! The frame around the calls that come millions of times: what the one around all others does, without its
+//! span, its task and its line in the log.
+
+use std::net::IpAddr;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use claviger_app::engine::Decision;
+use claviger_app::{App, authenticate};
+use claviger_domain::actor::Actor;
+use claviger_domain::secret::PresentedKey;
+use futures_util::FutureExt;
+use serde::Serialize;
+
+use super::fault;
+use crate::HttpSettings;
+use crate::call::bearer;
+use crate::extract::{self, is_json};
+use crate::fault::Fault;
+use crate::frame::{self, REQUEST_ID};
+use crate::metrics::{Metrics, RouteFigures};
+
+/// What these calls need of the process.
+#[derive(Debug, Clone)]
+pub(crate) struct Gate(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    app: App,
+    settings: Arc<HttpSettings>,
+    metrics: Arc<Metrics>,
+}
+
+/// One request on its way through.
+pub(super) struct Passage<'a> {
+    gate: &'a Gate,
+    pub(super) request_id: &'a str,
+    pub(super) parts: &'a Parts,
+}
+
+impl Gate {
+    pub(crate) fn new(app: App, settings: Arc<HttpSettings>, metrics: Arc<Metrics>) -> Self {
+        Self(Arc::new(Inner { app, settings, metrics }))
+    }
+
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    /// Runs `work` on a request, and words what goes wrong.
+    pub(super) async fn through(
+        &self,
+        figures: &RouteFigures,
+        request: Request,
+        work: impl AsyncFnOnce(&Passage<'_>, Body) -> Result<Response, Fault>,
+    ) -> Response {
+        let started = Instant::now();
+        let Inner { app, settings, metrics } = &*self.0;
+        let (parts, body) = request.into_parts();
+        let request_id = frame::request_id(&parts.headers).unwrap_or_else(|| app.new_request_id());
+        let passage = Passage { gate: self, request_id: &request_id, parts: &parts };
+        let work = AssertUnwindSafe(work(&passage, body)).catch_unwind();
+        let answer = match tokio::time::timeout(settings.request_timeout, work).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Err(Fault::Panic),
+            Err(_) => Err(Fault::Timeout),
+        };
+        let mut response = answer.unwrap_or_else(|fault| {
+            frame::tell_mistakes(&fault);
+            fault::word(&fault, &request_id)
+        });
+        let headers = response.headers_mut();
+        if let Ok(id) = HeaderValue::try_from(request_id) {
+            headers.insert(REQUEST_ID, id);
+        }
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(frame::CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        metrics.count_quickly(figures, response.status().as_u16(), started.elapsed());
+        response
+    }
+}
+
+impl Passage<'_> {
+    pub(super) fn app(&self) -> &App {
+        &self.gate.0.app
+    }
+
+    /// The client's address, as far as our own peers can be believed.
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        frame::address(&self.parts.extensions, &self.parts.headers, &self.gate.0.settings)
+    }
+
+    /// Who asks.
+    pub(super) async fn caller(&self) -> Result<Actor, Fault> {
+        let key = bearer(&self.parts.headers)?;
+        let key = PresentedKey::recognise(key).map_err(|_| claviger_app::Error::UnknownKey)?;
+        Ok(authenticate::gateway(self.app(), key, self.address()).await?)
+    }
+
+    /// The JSON body, of at most `most` bytes.
+    pub(super) async fn json(&self, body: Body, most: usize) -> Result<Bytes, Fault> {
+        if let Some(query) = self.parts.uri.query() {
+            extract::no_query(query)?;
+        }
+        let bytes = extract::bytes(body, most).await?;
+        if is_json(&self.parts.headers) { Ok(bytes) } else { Err(Fault::NotJson) }
+    }
+
+    pub(super) fn count(&self, decision: &Decision) {
+        self.gate.0.metrics.count_decision(decision.code);
+    }
+}
+
+/// A JSON answer, written in one go.
+pub(super) fn json(answer: &impl Serialize) -> Response {
+    let mut body = Vec::with_capacity(1024);
+    if serde_json::to_writer(&mut body, answer).is_err() {
+        return Fault::Panic.into_response();
+    }
+    let mut response = Response::new(Body::from(body));
+    *response.headers_mut() = HeaderMap::with_capacity(8);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// A header of our own.
+pub(super) fn set(headers: &mut HeaderMap, name: &'static str, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(HeaderName::from_static(name), value);
+    }
+}
+
+/// What the router itself refuses here is not worded by the frame around all others.
+pub(super) async fn wrong_method() -> Response {
+    fault::word(&Fault::WrongMethod, "")
+}

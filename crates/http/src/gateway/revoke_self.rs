@@ -1,0 +1,51 @@
+//! `POST /v1/keys/revoke-self`
+
+use axum::Json;
+use axum::extract::State;
+use claviger_app::{App, revoke_self};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::call::Origin;
+use crate::extract::Body;
+use crate::fault::Fault;
+
+pub(super) fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(revoke_self_key))
+}
+
+/// The key to end.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = RevokeSelf, example = json!({"key": "iiak_…"}))]
+struct Ended {
+    /// The key itself: whoever has it may end it.
+    key: String,
+}
+
+/// Nothing: whether there was such a key is not told.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Done)]
+struct Done {}
+
+/// End a key that you hold
+///
+/// For keys found where they should not be. The credential or admin key is revoked for good, and with it every key of
+/// that credential. The answer is the same for a key that is unknown, or ended already. The bootstrap key is not ended
+/// so: `claviger bootstrap-key rotate` replaces it.
+#[utoipa::path(
+    post, path = "/v1/keys/revoke-self", operation_id = "revoke_own_key", tag = "Verification",
+    security(()),
+    request_body = Ended,
+    responses((status = 200, description = "The key opens nothing any more", body = Done)),
+)]
+async fn revoke_self_key(
+    State(app): State<App>,
+    axum::Extension(Origin(facts)): axum::Extension<Origin>,
+    body: Body<Ended>,
+) -> Result<Json<Done>, Fault> {
+    revoke_self::revoke_self(&app, &body.input().key, facts).await?;
+    Ok(Json(Done {}))
+}
