@@ -1,7 +1,6 @@
 //! The table of credentials.
 
 use chrono::TimeDelta;
-use claviger_domain::Timestamp;
 use claviger_domain::actor::Owner;
 use claviger_domain::credential::{Class, Credential, Credits, Network, Refill, Revocation};
 use claviger_domain::ids::{AdminKeyId, CredentialId, OrganizationId, UserAccountId};
@@ -310,26 +309,5 @@ impl<C: ConnectionTrait> Credentials<'_, C> {
             .exec(self.0)
             .await?;
         page::met_its_row(&done)
-    }
-
-    /// Writes what a call leaves behind: when it was, and the balance after it, where there is one.
-    pub async fn spend_unscoped(
-        &self,
-        id: CredentialId,
-        credits: Option<Credits>,
-        used_at: Timestamp,
-    ) -> Result<(), StoreError> {
-        let mut update = Entity::update_many()
-            .col_expr(Column::LastUsedAt, Expr::value(stamp(used_at)))
-            .filter(Column::Id.eq(id.uuid()));
-        if let Some(credits) = credits {
-            update =
-                update.col_expr(Column::CreditsRemaining, Expr::value(signed(credits.remaining))).col_expr(
-                    Column::CreditsRefilledAt,
-                    Expr::value(credits.refill.map(|refill| stamp(refill.since))),
-                );
-        }
-        update.exec(self.0).await?;
-        Ok(())
     }
 }

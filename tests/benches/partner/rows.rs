@@ -27,6 +27,7 @@ pub(crate) mod credential {
         pub prefix: String,
         pub scopes: String,
         pub limits: String,
+        pub credits_grant: i64,
         pub credits_remaining: Option<i64>,
         pub credits_refill_amount: Option<i64>,
         pub credits_refill_every_ms: Option<i64>,

@@ -15,7 +15,7 @@ use super::databases::File;
 use super::fixtures::{
     Dice, account, account_id, at, credential, credential_id, entry, owner, partner, window, write,
 };
-use crate::{AuditFilter, Constraint, CredentialFilter, Store, StoreError, Tables};
+use crate::{AuditFilter, Constraint, CredentialFilter, Left, Store, StoreError, Tables};
 
 on_each_database!(
     a_thousand_writers_at_once,
@@ -101,7 +101,8 @@ async fn spending_is_not_lost(store: Store) {
             write(&store, async |tx| {
                 let held = tx.credentials().find_for_update(owner(&key), credential_id(1)).await?.unwrap();
                 let credits = held.credits.map(|now| Credits { remaining: now.remaining - 3, ..now });
-                tx.credentials().spend_unscoped(credential_id(1), credits, at(1)).await
+                let left = Left { credential: credential_id(1), used_at: Some(at(1)), credits };
+                tx.credentials().leave_unscoped(&[left]).await
             })
             .await
         });

@@ -28,15 +28,16 @@ async fn a_call_leaves_its_time_and_balance(store: Store) {
     .await
     .unwrap();
     let find = async || store.credentials().find(owner(&maker), written.id).await.unwrap().unwrap();
+    let leave = async |left: Left| {
+        write(&store, async |tx| tx.credentials().leave_unscoped(&[left]).await).await.unwrap();
+    };
 
-    write(&store, async |tx| tx.credentials().spend_unscoped(written.id, None, at(5)).await).await.unwrap();
+    leave(Left { credential: written.id, used_at: Some(at(5)), credits: None }).await;
     let used = Credential { last_used_at: Some(at(5)), ..written.clone() };
     assert_eq!(find().await, used, "the balance is as it was, and so is the revision");
 
     let spent = Credits::granted(3, Some(Refill { since: at(3_600), ..refill }));
-    write(&store, async |tx| tx.credentials().spend_unscoped(written.id, Some(spent), at(6)).await)
-        .await
-        .unwrap();
+    leave(Left { credential: written.id, used_at: Some(at(6)), credits: Some(spent) }).await;
     let after = Credential { last_used_at: Some(at(6)), credits: Some(spent), ..written.clone() };
     assert_eq!(find().await, after);
 
