@@ -200,6 +200,21 @@ async fn a_client_cannot_put_the_question(program: Program) {
     scene.claviger.stop();
 }
 
+#[tokio::test]
+async fn a_location_of_nginx_asks_for_more() {
+    let scene = Scene::set(Program::Nginx).await;
+    let (_, key) = scene.credential(json!({})).await;
+    // Partners' credentials have no scopes. Other spellings of the path are the same location.
+    for path in ["/refunds/1", "/refunds/", "//refunds/1", "/%72efunds/1", "/orders/../refunds/1"] {
+        let answer = scene.call(path, &[("x-api-key", &key)]).await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{path}: {answer:?}");
+        assert_eq!(answer.header("x-claviger-deny-code"), "INSUFFICIENT_SCOPE", "{path}");
+    }
+    assert_eq!(scene.calls(), 0);
+    assert_eq!(scene.call("/orders", &[("x-api-key", &key)]).await.status, StatusCode::OK);
+    scene.claviger.stop();
+}
+
 async fn nobody_passes_while_claviger_is_away(program: Program) {
     let mut scene = Scene::set(program).await;
     let (_, key) = scene.credential(json!({})).await;

@@ -132,7 +132,8 @@ impl Program {
     }
 }
 
-/// nginx cannot take addresses from its environment: those of the recipe are replaced, and no more.
+/// nginx cannot take addresses from its environment: those of the recipe are replaced. Its example of a
+/// location that asks for more is switched on; nothing else is touched.
 fn nginx(directory: &Path, addresses: Addresses) -> Command {
     let mut recipe = std::fs::read_to_string(Path::new(DEPLOY).join("nginx/claviger.conf")).unwrap();
     for (line, address) in [
@@ -144,6 +145,9 @@ fn nginx(directory: &Path, addresses: Addresses) -> Command {
         let (word, _) = line.split_once(' ').unwrap();
         recipe = recipe.replace(line, &format!("{word} {address};"));
     }
+    let example = recipe.find("    # location /refunds/ {").unwrap();
+    let end = example + recipe[example..].find("\n\n").unwrap();
+    recipe.replace_range(example..end, &recipe[example..end].replace("    # ", "    "));
     std::fs::write(directory.join("claviger.conf"), recipe).unwrap();
     std::fs::write(directory.join("nginx.conf"), NGINX).unwrap();
     // Debian has it where only root's path looks.
