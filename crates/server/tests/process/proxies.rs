@@ -158,6 +158,9 @@ async fn the_refused_learn_why_and_do_not_reach_the_api(program: Program) {
         assert_eq!(answer.header("content-type"), "application/problem+json", "{code:?}");
         assert_eq!(answer.body["status"], status.as_u16(), "{code:?}: {answer:?}");
         assert_eq!(answer.headers.contains_key("www-authenticate"), status == 401, "{code:?}: {answer:?}");
+        let word = code.unwrap_or("UNAUTHORIZED").to_lowercase();
+        assert_eq!(answer.body["code"], word, "{answer:?}");
+        assert_eq!(answer.body["type"], format!("urn:claviger:problem:{word}"), "{answer:?}");
         if let Some(code) = code {
             assert_eq!(answer.header("x-claviger-deny-code"), code);
         }
@@ -175,7 +178,7 @@ async fn the_limited_are_told_when_to_come_again(program: Program) {
     let answer = scene.call("/orders", &[("x-api-key", &key)]).await;
     assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS, "{answer:?}");
     assert_eq!(answer.header("x-claviger-deny-code"), "RATE_LIMITED");
-    assert_eq!(answer.body["status"], 429, "{answer:?}");
+    assert_eq!(answer.body["code"], "rate_limited", "{answer:?}");
     let seconds: u32 = answer.header("retry-after").parse().unwrap();
     assert!((1..=120).contains(&seconds), "{seconds}");
     assert!(answer.headers.contains_key("ratelimit"), "{answer:?}");
