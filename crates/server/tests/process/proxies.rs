@@ -145,9 +145,11 @@ async fn the_refused_learn_why_and_do_not_reach_the_api(program: Program) {
     assert_eq!(status, StatusCode::OK, "{answer}");
 
     let mistyped = format!("{good}x");
+    let (_, of_elsewhere) = Scene::set(program).await.credential(json!({})).await;
     let refused = [
         (None, StatusCode::UNAUTHORIZED, None),
         (Some(&*mistyped), StatusCode::UNAUTHORIZED, Some("MALFORMED")),
+        (Some(&*of_elsewhere), StatusCode::UNAUTHORIZED, Some("NOT_FOUND")),
         (Some(&*revoked), StatusCode::UNAUTHORIZED, Some("REVOKED")),
         (Some(&*suspended), StatusCode::FORBIDDEN, Some("USER_SUSPENDED")),
     ];
