@@ -8,6 +8,7 @@ mod kill;
 mod logs;
 mod offline;
 mod peppers;
+mod postgres;
 mod proxies;
 mod readme;
 mod start;
