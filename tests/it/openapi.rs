@@ -13,8 +13,15 @@ mod reader;
 
 use operations::{Operation, all, documents, own_examples, text};
 
-/// Operations that any key of the surface may call. This list may only shrink.
-pub(crate) const WITHOUT_PERMISSION: [&str; 1] = ["get_me"];
+/// Operations that any key of the surface may call, and those that ask for none of its keys. This list may only
+/// shrink.
+pub(crate) const WITHOUT_PERMISSION: [&str; 3] = ["get_me", OF_THE_PRESENTED_KEY, WITHOUT_CALLER];
+
+/// The operation that the presented key itself decides: a proxy asks it in the client's own name.
+pub(crate) const OF_THE_PRESENTED_KEY: &str = "forward_auth";
+
+/// The operation that nobody has to be known for: whoever holds a key may end it.
+pub(crate) const WITHOUT_CALLER: &str = "revoke_own_key";
 
 #[test]
 fn the_committed_documents_are_current() {
@@ -55,9 +62,15 @@ fn every_document_says_what_it_is() {
             assert!(!text(&document["info"][field]).is_empty(), "{name} has no {field}");
         }
         let schemes = document["components"]["securitySchemes"].as_object().unwrap();
-        for scheme in schemes.values() {
-            assert_eq!((text(&scheme["type"]), text(&scheme["scheme"])), ("http", "bearer"), "{name}");
-            assert!(!text(&scheme["description"]).is_empty(), "{name}");
+        for (scheme, told) in schemes {
+            match scheme.as_str() {
+                "presented_key_header" => {
+                    let told = ["type", "in", "name"].map(|member| text(&told[member]));
+                    assert_eq!(told, ["apiKey", "header", "X-API-Key"], "{name}");
+                }
+                _ => assert_eq!((text(&told["type"]), text(&told["scheme"])), ("http", "bearer"), "{name}"),
+            }
+            assert!(!text(&told["description"]).is_empty(), "{name}: {scheme}");
         }
         let tags = document["tags"].as_array().unwrap();
         assert!(tags.iter().all(|tag| !text(&tag["description"]).is_empty()), "{name}");
@@ -126,20 +139,25 @@ fn has_refusals(operation: &Operation) {
     let names_things = operation.has_variable()
         || operation.has_parameter("user_account_id")
         || body["properties"].get("user_account_id").is_some();
-    let mut expected = BTreeSet::from([400, 401, 403, 500, 503]);
+    let mut expected = BTreeSet::from([400, 500, 503]);
+    let is_called_by_somebody = operation.id() != WITHOUT_CALLER;
+    let is_decision = operation.id() == OF_THE_PRESENTED_KEY;
     let also = [
+        (is_called_by_somebody, 401),
+        (is_decision, 402),
+        (is_called_by_somebody, 403),
         (is_partner && names_things, 404),
         (is_partner && operation.method != "GET", 409),
         (operation.has_parameter("If-Match"), 412),
         (has_body, 413),
         (has_body, 415),
         (is_partner && is_post, 422),
-        (is_partner, 429),
+        (is_partner || is_decision, 429),
     ];
     expected.extend(also.into_iter().filter_map(|(applies, status)| applies.then_some(status)));
     let told = operation.answers();
-    let statuses: BTreeSet<_> = told.iter().map(|(status, ..)| *status).collect();
-    let refusals: BTreeSet<_> = statuses.iter().copied().filter(|status| *status >= 400).collect();
+    let statuses = operation.statuses();
+    let refusals: BTreeSet<_> = told.iter().map(|(status, ..)| *status).filter(|it| *it >= 400).collect();
     assert_eq!(refusals, expected, "{}", operation.id());
     assert_eq!(statuses.len(), refusals.len() + 1, "{}", operation.id());
     for (status, media_type, schema) in told.iter().filter(|(status, ..)| *status >= 400) {

@@ -12,7 +12,7 @@ use claviger_domain::actor::Owner;
 use claviger_domain::audit::Resource;
 use claviger_domain::credential::Credential;
 use claviger_domain::ids::{AuditEntryId, BootstrapKeyId, CredentialId, OrganizationId, UserAccountId};
-use claviger_domain::secret::{Digest, PresentedKey};
+use claviger_domain::secret::{Digest, KeyFormat, PresentedKey};
 use claviger_engine::{Change, Known, Loaded, LoadedCounter};
 use claviger_store::{Spent, Tables};
 use tokio::sync::Semaphore;
@@ -125,6 +125,10 @@ impl App {
 /// # Errors
 /// [`Error::Unavailable`], [`Error::Busy`].
 pub(crate) async fn find(app: &App, key: PresentedKey<'_>) -> Result<Option<Known>, Error> {
+    // Keys of other kinds belong to no credential: nobody needs to be asked.
+    if matches!(key.format(), KeyFormat::Admin | KeyFormat::Bootstrap) {
+        return Ok(None);
+    }
     let remembered = |app: &App| match app.engine().find(key) {
         Some(known) => Some(Some(known)),
         None => app.engine().is_remembered_unknown(key, app.now()).then_some(None),

@@ -75,7 +75,13 @@ impl State {
 /// On an answer that was given before, to a request under the same idempotency key.
 pub(crate) const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
-pub(crate) const CONTENT_TYPE_OPTIONS: HeaderName = HeaderName::from_static("x-content-type-options");
+/// What browsers are told with every answer; pages may say otherwise of themselves.
+pub(crate) const GUARDS: [(HeaderName, &str); 4] = [
+    (HeaderName::from_static("x-content-type-options"), "nosniff"),
+    (HeaderName::from_static("x-frame-options"), "DENY"),
+    (HeaderName::from_static("referrer-policy"), "no-referrer"),
+    (HeaderName::from_static("content-security-policy"), "default-src 'none'; frame-ancestors 'none'"),
+];
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -215,16 +221,15 @@ fn outcome(
 }
 
 fn dress(headers: &mut HeaderMap, request_id: &str, quota: Option<Quota>) {
+    for (name, value) in GUARDS {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
     let mut set = |name: &'static str, value: &str| {
         if let Ok(value) = HeaderValue::from_str(value) {
             headers.entry(name).or_insert(value);
         }
     };
     set("x-request-id", request_id);
-    set("x-content-type-options", "nosniff");
-    set("x-frame-options", "DENY");
-    set("referrer-policy", "no-referrer");
-    set("content-security-policy", "default-src 'none'; frame-ancestors 'none'");
     let Some(quota) = quota else { return };
     set("x-ratelimit-limit", &quota.limit.to_string());
     set("x-ratelimit-remaining", &quota.remaining.to_string());

@@ -4,7 +4,7 @@
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
     ContentBuilder, HttpMethod, OpenApi, Ref, RefOr, Required, Response, ResponseBuilder, Schema,
 };
@@ -55,6 +55,9 @@ fn complete(operation: &mut Operation, path: &str, method: &HttpMethod, manners:
     let is_post = matches!(method, HttpMethod::Post);
     let is_write = !matches!(method, HttpMethod::Get);
     let has_body = operation.request_body.is_some();
+    // An entry without a scheme: nobody is asked who calls.
+    let is_guarded =
+        !operation.security.iter().flatten().any(|entry| *entry == SecurityRequirement::default());
     never_null(operation);
     let parameters = operation.parameters.get_or_insert_default();
     if is_post && manners.is_admin {
@@ -82,8 +85,8 @@ fn complete(operation: &mut Operation, path: &str, method: &HttpMethod, manners:
         || operation.operation_id.as_deref() == Some("create_credential");
     let refusals = [
         (true, "400", malformed),
-        (true, "401", no_key),
-        (true, "403", no_right),
+        (is_guarded, "401", no_key),
+        (is_guarded, "403", no_right),
         (names_things && manners.is_admin, "404", "There is no such thing among the caller's"),
         (is_write && manners.is_admin, "409", "The request conflicts with the present state"),
         (has_condition, "412", "`If-Match` does not hold"),

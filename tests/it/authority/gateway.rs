@@ -7,7 +7,8 @@ use serde_json::json;
 
 use crate::authority::scene::Scene;
 use crate::gateway::stage::{self, organization_of};
-use crate::openapi::operations::of;
+use crate::openapi::operations::{Operation, of};
+use crate::openapi::{OF_THE_PRESENTED_KEY, WITHOUT_CALLER};
 use crate::support::{Answer, Caller, World};
 
 async fn ask(caller: &Caller<'_>, key: &str) -> Answer {
@@ -33,7 +34,13 @@ async fn every_operation_wants_a_key_with_its_scope() {
     let world = World::new().await;
     let scene = Scene::new(&world).await;
     let organization = organization_of(&world, &scene.owner).await;
+    let mut guarded = 0;
     for operation in of("gateway") {
+        if [OF_THE_PRESENTED_KEY, WITHOUT_CALLER].contains(&operation.id()) {
+            assert_eq!(operation.permissions().unwrap(), [""; 0], "{}", operation.id());
+            continue;
+        }
+        guarded += 1;
         assert_eq!(operation.permissions().unwrap(), ["keys:verify"], "{}", operation.id());
         refused(&scene.call(&world.nobody(), &operation).await, 401, "unauthorized");
         let holding = async |class, scopes: &str| {
@@ -63,6 +70,60 @@ async fn every_operation_wants_a_key_with_its_scope() {
         }
         assert_eq!(scene.call(&world.bootstrap(), &operation).await.status, 200);
     }
+    assert_eq!(guarded, 3, "of the surface's operations, the others ask for no key of its own");
+}
+
+/// The key that is presented decides, and the caller's own keys open nothing more than they do as such.
+#[tokio::test]
+async fn a_proxy_needs_no_key_but_the_clients() {
+    let world = World::new().await;
+    let scene = Scene::new(&world).await;
+    let organization = organization_of(&world, &scene.owner).await;
+    let operation = operation(OF_THE_PRESENTED_KEY);
+    let asker = stage::credential(&world, organization, Class::Live, |it| {
+        it.scopes = "keys:verify".parse().unwrap();
+    });
+    let asker = asker.await.key;
+    refused(&scene.call(&world.nobody(), &operation).await, 401, "unauthorized");
+    for (what, key, status, code) in [
+        ("garbage", "garbage", 401, "malformed"),
+        ("unknown", &stage::never_issued(KeyFormat::Partner), 401, "not_found"),
+        ("the bootstrap", world.bootstrap().key.as_ref().unwrap(), 401, "not_found"),
+        ("an admin", scene.owner.key.as_ref().unwrap(), 401, "not_found"),
+        ("the client's", &scene.key, 200, ""),
+        ("a gateway's own", &asker, 200, ""),
+    ] {
+        let answer = scene.call(&world.bearer(key), &operation).await;
+        operation.admits(&answer);
+        assert_eq!(answer.status, status, "{what} key: {}", answer.text);
+        if status != 200 {
+            refused(&answer, status, code);
+        }
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_asked_who_ends_a_key() {
+    let world = World::new().await;
+    let scene = Scene::new(&world).await;
+    let operation = operation(WITHOUT_CALLER);
+    let callers = [
+        world.nobody(),
+        world.bearer("garbage"),
+        world.bearer(&stage::never_issued(KeyFormat::Admin)),
+        (*scene.owner).clone(),
+        world.bootstrap(),
+    ];
+    for caller in callers {
+        let answer = scene.call(&caller, &operation).await;
+        operation.admits(&answer);
+        assert_eq!((answer.status, answer.json()), (200, json!({})));
+    }
+    assert_eq!(ask(&world.bootstrap(), &scene.key).await.json()["code"], "VALID", "the example is no key");
+}
+
+fn operation(id: &str) -> Operation {
+    of("gateway").into_iter().find(|operation| operation.id() == id).unwrap()
 }
 
 #[tokio::test]

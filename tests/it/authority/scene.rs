@@ -4,6 +4,7 @@ use axum::body::Body;
 use serde_json::{Value, json};
 
 use crate::openapi::operations::{Operation, text};
+use crate::openapi::{OF_THE_PRESENTED_KEY, WITHOUT_CALLER};
 use crate::support::{ALL, Answer, Caller, Partner, World};
 
 /// What every partner's first user is known by outside.
@@ -63,6 +64,17 @@ impl<'w> Scene<'w> {
             admin_key: other.id,
         };
         Self { world, owner, ids, key: text(&issued["api_key"]).to_owned() }
+    }
+
+    /// Whoever may do `operation`, whatever it is.
+    pub(crate) fn caller(&self, operation: &Operation) -> Caller<'w> {
+        let needed = operation.permissions().unwrap();
+        match (needed.first().map(String::as_str), operation.id()) {
+            (Some("manage_admin_keys" | "keys:verify"), _) => self.world.bootstrap(),
+            (_, OF_THE_PRESENTED_KEY) => self.world.bearer(&self.key),
+            (_, WITHOUT_CALLER) => self.world.nobody(),
+            _ => (*self.owner).clone(),
+        }
     }
 
     /// Leaves the owner these permissions.

@@ -72,6 +72,7 @@ async fn a_use_is_shown_on_the_credential() {
     assert_eq!(code(&world, key, json!({"network_id": 1})).await, "WRONG_NETWORK");
     assert_eq!(partner.get(&path).await.data()["last_used_at"], json!(null));
     verify(&world, key, json!({})).await;
+    world.drain().await;
     let seen = partner.get(&path).await;
     assert_eq!(seen.data()["last_used_at"], "2026-01-26T12:01:30Z");
     assert_eq!(seen.header("etag"), "\"1\"", "being used is no change of the credential");

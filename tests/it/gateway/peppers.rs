@@ -59,7 +59,7 @@ async fn keys_of_an_older_pepper_keep_verifying_while_it_is_there() {
     assert_eq!(code(&world, &new, json!({})).await, "VALID");
 
     // The order they are given in does not matter, nor do further ones.
-    restart(&mut world, vec![(3, [11; 32]), second, first]);
+    restart(&mut world, vec![(3, [11; 32]), second, first]).await;
     for key in [&old, &new] {
         assert_eq!(code(&world, key, json!({})).await, "VALID");
     }
@@ -68,7 +68,7 @@ async fn keys_of_an_older_pepper_keep_verifying_while_it_is_there() {
     restart(&mut world, vec![first]).await;
     assert_eq!(code(&world, &old, json!({})).await, "VALID");
     assert_eq!(code(&world, &new, json!({})).await, "NOT_FOUND", "the newest pepper signed it");
-    restart(&mut world, vec![(1, [8; 32])]);
+    restart(&mut world, vec![(1, [8; 32])]).await;
     let answer = world.bootstrap().post("/v1/keys/verify", &json!({"key": old})).await;
     assert_eq!(answer.status, 401, "a database without its pepper opens nothing");
     world.bearer(&admin).get("/v1/admin/me").await.refused(403, "Invalid admin API key");

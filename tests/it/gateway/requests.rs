@@ -222,8 +222,14 @@ async fn refusals_of_the_transport_are_problems_too() {
     let huge = " ".repeat(64 * 1024 + 1);
     assert_eq!(send("POST", path, json, huge).await, told(413, "payload_too_large"));
     assert_eq!(send("GET", path, None, String::new()).await, told(405, "method_not_allowed"));
-    for path in ["/v1/keys", "/v1/keys/verify/", "/v1/keys/nothing", "/v1/usage/reports", "/v1/forward-auth"]
-    {
+    for path in [
+        "/v1/keys",
+        "/v1/keys/verify/",
+        "/v1/keys/nothing",
+        "/v1/usage",
+        "/v1/usage/reports/",
+        "/v1/forward-auth/",
+    ] {
         assert_eq!(send("POST", path, json, "{}".to_owned()).await, told(404, "not_found"), "{path}");
     }
 }

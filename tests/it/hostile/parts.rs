@@ -4,10 +4,10 @@ use axum::body::Body;
 use axum::http::Request;
 use serde_json::json;
 
-use super::bodies::caller;
 use super::rows;
 use crate::authority::scene::Scene;
-use crate::openapi::operations::all;
+use crate::openapi::WITHOUT_CALLER;
+use crate::openapi::operations::{Operation, all};
 use crate::support::{Answer, World};
 
 /// The sentence for a malformed id in this path.
@@ -65,7 +65,7 @@ async fn ids_of_another_form_are_malformed() {
         let Some(sentence) = malformed(&operation.path) else { continue };
         operations += 1;
         for text in texts {
-            let caller = caller(&world, &scene, operation);
+            let caller = scene.caller(operation);
             let path = operation.at(|_| text.to_owned());
             let request = caller.request(&operation.method, &path).header("content-type", "application/json");
             let body = scene.body(operation).map(|body| body.to_string()).unwrap_or_default();
@@ -117,6 +117,18 @@ async fn external_ids_may_hold_any_character() {
     partner.get(path).await.refused(404, "Not found");
 }
 
+/// That `answer` is a 400 with this sentence, in the words of the operation's surface.
+#[track_caller]
+fn refused(operation: &Operation, answer: &Answer, sentence: &str) {
+    match operation.surface {
+        "partner" => answer.refused(400, sentence),
+        _ => {
+            operation.admits(answer);
+            assert_eq!((answer.status, &answer.json()["detail"]), (400, &json!(sentence)));
+        }
+    }
+}
+
 #[tokio::test]
 async fn query_values_out_of_range_are_refused() {
     let world = World::new().await;
@@ -127,10 +139,22 @@ async fn query_values_out_of_range_are_refused() {
     let flags = ["", "1", "0", "TRUE", "True", "yes", "null", " true"];
     let instants =
         ["", "now", "2026", "2026-13-01", "2026-02-30", "1767225600", "26.1.2026", "2026-01-01T99:00:00Z"];
+    let costs = ["", "-1", "+1", "1.5", "1e1", " 1", "one", "4294967296", "18446744073709551617"];
+    let networks = ["", "3", "-1", "+1", "1.0", "main", "99999999999999999999"];
     let ids = ["", "nonsense", "*", "0", "01932a3e5f0070008000000000000001"];
     for operation in all().iter().filter(|operation| operation.method == "GET") {
         for parameter in operation.parameters().iter().filter(|parameter| parameter.place == "query") {
             let (values, sentence): (&[&str], _) = match parameter.name.as_str() {
+                "scopes" => (
+                    &["", " ", "a b", "a:b AND", "(a:b", "AND", "a:b,c:d"],
+                    "scopes must be scopes joined by AND and OR, or a list of scopes".to_owned(),
+                ),
+                "cost" => (&costs, "cost must be an integer between 0 and 4294967295".to_owned()),
+                "network_id" => (&networks, "network_id must be 0, 1 or 2".to_owned()),
+                "environment" => {
+                    (&["", "LIVE", "prod", "live "], "environment must be one of: live, test".to_owned())
+                }
+                "dialect" => (&["", "NGINX", "caddy"], "dialect must be one of: nginx".to_owned()),
                 "limit" => (&limits, "limit must be an integer between 1 and 100".to_owned()),
                 "offset" => (&offsets, "offset must be a non-negative integer".to_owned()),
                 "includeRevoked" => (&flags, "includeRevoked must be true or false".to_owned()),
@@ -150,13 +174,13 @@ async fn query_values_out_of_range_are_refused() {
                 ),
                 other => panic!("what is {other} of {}?", operation.id()),
             };
-            let caller = caller(&world, &scene, operation);
+            let caller = scene.caller(operation);
             let path = scene.path(operation);
             for value in values {
                 let encoded: String = value.bytes().map(|byte| format!("%{byte:02X}")).collect();
                 let answer = caller.get(&format!("{path}?{}={encoded}", parameter.name)).await;
                 assert_eq!(answer.status, 400, "{} {}={value}", operation.id(), parameter.name);
-                answer.refused(400, &sentence);
+                refused(operation, &answer, &sentence);
             }
         }
     }
@@ -167,22 +191,23 @@ async fn queries_are_read_strictly() {
     let world = World::new().await;
     let scene = Scene::new(&world).await;
     for operation in all().iter().filter(|operation| operation.method == "GET") {
-        let caller = caller(&world, &scene, operation);
+        let caller = scene.caller(operation);
         let path = scene.path(operation);
         let get = async |query: &str| caller.get(&format!("{path}?{query}")).await;
         for (query, name) in
             [("surprise=1", "surprise"), ("surprise", "surprise"), ("%00=1", "\0"), ("=1", "")]
         {
-            get(query).await.refused(400, &format!("Unknown query parameter: {name}"));
+            refused(operation, &get(query).await, &format!("Unknown query parameter: {name}"));
         }
         assert!(get("%ff=%ff").await.status == 400);
         assert!(get("").await.status < 300, "{}", operation.id());
         for parameter in operation.parameters().iter().filter(|parameter| parameter.place == "query") {
             let name = &parameter.name;
             let answer = get(&format!("{name}=1&{name}=1")).await;
-            answer.refused(400, &format!("Duplicate query parameter: {name}"));
+            refused(operation, &answer, &format!("Duplicate query parameter: {name}"));
             let capitals = name.to_uppercase();
-            get(&format!("{capitals}=1")).await.refused(400, &format!("Unknown query parameter: {capitals}"));
+            let answer = get(&format!("{capitals}=1")).await;
+            refused(operation, &answer, &format!("Unknown query parameter: {capitals}"));
         }
     }
 }
@@ -192,7 +217,10 @@ async fn two_authorizations_are_none() {
     let world = World::new().await;
     let scene = Scene::new(&world).await;
     for operation in all() {
-        let key = caller(&world, &scene, &operation).key.unwrap();
+        let Some(key) = scene.caller(&operation).key else {
+            assert_eq!(operation.id(), WITHOUT_CALLER);
+            continue;
+        };
         let other = world.bootstrap().key.unwrap();
         for values in [[&key, &key], [&key, &other], [&other, &key]] {
             let mut request =

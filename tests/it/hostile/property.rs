@@ -6,7 +6,6 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Map, Value, json};
 
-use super::bodies::caller;
 use super::rows;
 use crate::authority::scene::Scene;
 use crate::openapi::operations::{Operation, all};
@@ -163,7 +162,7 @@ async fn throw(world: &World, operations: &[Operation], thrown: &Thrown) -> [u32
     let mut scene = Scene::new(world).await;
     for operation in operations {
         scene.ready_for(operation).await;
-        let caller = caller(world, &scene, operation);
+        let caller = scene.caller(operation);
         let path = thrown.path(&scene, operation);
         let mut request = caller.request(&operation.method, &path);
         for (name, value) in [

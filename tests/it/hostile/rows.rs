@@ -1,7 +1,7 @@
 //! The database as it lies there, read past the store.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use claviger_store::Tables;
 use sea_orm::{ConnectionTrait, DatabaseBackend, QueryResult, Statement};
@@ -65,10 +65,15 @@ pub(crate) fn stands_in(text: &str, dump: &str) -> bool {
     dump.contains(text) || dump.contains(&hex)
 }
 
-/// The bytes of the database's files, journals included.
+/// The bytes of the database's files, its journals and the usage journal included.
 pub(crate) async fn files(world: &World) -> Vec<u8> {
     let file = texts(world, "SELECT file FROM pragma_database_list WHERE name = 'main'").await.remove(0);
-    let folder = PathBuf::from(file).parent().unwrap().to_owned();
-    let files = std::fs::read_dir(folder).unwrap();
-    files.flat_map(|entry| std::fs::read(entry.unwrap().path()).unwrap()).collect()
+    bytes_below(PathBuf::from(file).parent().unwrap())
+}
+
+fn bytes_below(folder: &Path) -> Vec<u8> {
+    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    paths
+        .flat_map(|path| if path.is_dir() { bytes_below(&path) } else { std::fs::read(path).unwrap() })
+        .collect()
 }

@@ -5,15 +5,8 @@ use claviger_domain::secret::Plaintext;
 use serde_json::json;
 
 use crate::authority::scene::Scene;
-use crate::openapi::operations::{Operation, all, of};
-use crate::support::{Answer, Caller, World};
-
-fn caller<'s>(world: &'s World, scene: &'s Scene<'s>, operation: &Operation) -> Caller<'s> {
-    let needed = operation.permissions().unwrap();
-    let is_operators =
-        ["manage_admin_keys", "keys:verify"].iter().any(|word| needed.contains(&(*word).to_owned()));
-    if is_operators { world.bootstrap() } else { (*scene.owner).clone() }
-}
+use crate::openapi::operations::{all, of};
+use crate::support::{Answer, World};
 
 #[track_caller]
 fn is_guarded(answer: &Answer) {
@@ -37,7 +30,7 @@ async fn every_answer_is_guarded() {
     let world = World::new().await;
     let scene = Scene::new(&world).await;
     for operation in all() {
-        let caller = caller(&world, &scene, &operation);
+        let caller = scene.caller(&operation);
         for caller in [world.nobody(), caller] {
             is_guarded(&scene.call(&caller, &operation).await);
         }
@@ -50,11 +43,13 @@ async fn every_answer_is_guarded() {
         is_guarded(&caller.send(request, Body::empty()).await);
     }
     let caller = world.nobody();
-    let request = caller.request("OPTIONS", "/v1/admin/users").header("origin", "https://elsewhere.example");
-    let request = request.header("access-control-request-method", "POST");
-    let answer = caller.send(request, Body::empty()).await;
-    is_guarded(&answer);
-    assert_eq!(answer.status, 405);
+    for path in ["/v1/admin/users", "/v1/keys/verify", "/v1/keys/verify-batch", "/v1/keys/revoke-self"] {
+        let request = caller.request("OPTIONS", path).header("origin", "https://elsewhere.example");
+        let request = request.header("access-control-request-method", "POST");
+        let answer = caller.send(request, Body::empty()).await;
+        is_guarded(&answer);
+        assert_eq!(answer.status, 405, "{path}");
+    }
 }
 
 /// Whether a whole key stands anywhere in a text.
@@ -70,7 +65,7 @@ async fn what_holds_a_key_is_stored_nowhere_on_its_way() {
         let world = World::new().await;
         let scene = Scene::new(&world).await;
         scene.ready_for(&operation).await;
-        let answer = scene.call(&caller(&world, &scene, &operation), &operation).await;
+        let answer = scene.call(&scene.caller(&operation), &operation).await;
         assert!(answer.status < 300, "{}: {}", operation.id(), answer.text);
         if has_a_key(&answer.text) {
             assert_eq!(answer.header("cache-control"), "no-store", "{}", operation.id());
@@ -93,7 +88,7 @@ async fn a_head_is_a_get_without_its_body() {
     let reads = of("partner").into_iter().filter(|operation| operation.method == "GET");
     for operation in reads {
         let path = scene.path(&operation);
-        for caller in [world.nobody(), world.bearer("rubbish"), caller(&world, &scene, &operation)] {
+        for caller in [world.nobody(), world.bearer("rubbish"), scene.caller(&operation)] {
             let got = caller.get(&path).await;
             let head = caller.send(caller.request("HEAD", &path), Body::empty()).await;
             assert_eq!((head.status, head.text.as_str()), (got.status, ""), "{path}");

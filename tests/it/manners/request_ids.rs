@@ -4,11 +4,15 @@ use serde_json::json;
 
 use crate::support::World;
 
-const PATHS: [&str; 7] = [
+const PATHS: [&str; 11] = [
     "/v1/admin/me",
     "/v1/admin/users",
     "/v1/admin/nothing",
     "/v1/keys/verify",
+    "/v1/keys/verify-batch",
+    "/v1/keys/revoke-self",
+    "/v1/usage/reports",
+    "/v1/forward-auth",
     "/nothing",
     "/health/live",
     "/openapi/partner.json",

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use axum::body::Body;
 
+use crate::openapi::OF_THE_PRESENTED_KEY;
 use crate::openapi::operations::all;
 use crate::support::World;
 
@@ -70,6 +71,10 @@ async fn every_path_has_its_documented_methods_and_no_others() {
     let world = World::new().await;
     let mut paths = BTreeMap::<String, BTreeSet<String>>::new();
     for operation in all() {
+        // What a client sends to the upstream, a proxy asks about in the client's own method.
+        if operation.id() == OF_THE_PRESENTED_KEY {
+            continue;
+        }
         let path = operation.at(|_| "01932a3e-5f00-7000-8000-000000000001".to_owned());
         let methods = paths.entry(path).or_default();
         if operation.method == "GET" {
@@ -82,7 +87,9 @@ async fn every_path_has_its_documented_methods_and_no_others() {
             let caller = world.nobody();
             let answer = caller.send(caller.request(method, &path), Body::empty()).await;
             if methods.contains(method) {
-                assert_eq!(answer.status, 401, "{method} {path} {}", answer.text);
+                // A body comes first where nobody is asked who calls.
+                let expected = if path.ends_with("/revoke-self") { 415 } else { 401 };
+                assert_eq!(answer.status, expected, "{method} {path} {}", answer.text);
             } else {
                 assert_eq!(answer.status, 405, "{method} {path} {}", answer.text);
                 let allowed: BTreeSet<_> = answer.header("allow").split(',').map(str::to_owned).collect();
@@ -93,7 +100,8 @@ async fn every_path_has_its_documented_methods_and_no_others() {
 }
 
 /// `routes!` is the only registration, so that nothing is served which no document tells of; health,
-/// figures and the documents themselves are the exception.
+/// figures and the documents themselves are the exception, and the operation that is told of with one method and
+/// served for all.
 #[test]
 fn operations_are_registered_with_their_documents() {
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/http/src");
@@ -102,7 +110,8 @@ fn operations_are_registered_with_their_documents() {
         let text = std::fs::read_to_string(&file).unwrap();
         let by_hand = [".route(", ".route_service(", ".nest(", ".nest_service("];
         if by_hand.iter().any(|call| text.contains(call)) {
-            assert!(file.ends_with("ops.rs"), "{} registers a route by hand", file.display());
+            let may = ["ops.rs", "gateway/forward_auth.rs"].iter().any(|exception| file.ends_with(exception));
+            assert!(may, "{} registers a route by hand", file.display());
         }
         operations += text.matches("#[utoipa::path(").count();
         for list in text.split("routes!(").skip(1) {

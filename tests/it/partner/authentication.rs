@@ -2,12 +2,11 @@
 
 use claviger_app::bootstrap;
 use claviger_domain::organization::OrganizationStatus;
-use claviger_domain::text::Name;
-use claviger_store::{StoreError, Tables, Tx};
 use serde_json::json;
 
 use super::keys::invented;
 use super::{code_of, text};
+use crate::gateway::stage;
 use crate::support::World;
 
 const MISSING: &str = "Missing or invalid admin API key";
@@ -123,16 +122,9 @@ async fn the_keys_of_a_suspended_entity_open_nothing_until_it_is_active_again() 
     let (partner, sibling, stranger) = (world.partner().await, world.partner().await, world.stranger().await);
     let credential = partner.credential("A").await;
     // Organizations are suspended on the platform surface, which is not built yet.
+    let organization = stage::organization_of(&world, &partner).await;
     let set = async |status: OrganizationStatus| {
-        let stored = world.app.store().transaction(async |tx: &Tx| {
-            let name = Name::new("YourCompany").unwrap();
-            let mut organization = tx.organizations().find_by_name_unscoped(&name).await?.unwrap();
-            organization.status = status;
-            organization.revision = organization.revision.next();
-            tx.organizations().save(&organization).await?;
-            Ok::<_, StoreError>(())
-        });
-        stored.await.unwrap();
+        stage::change_organization(&world, organization, |it| it.status = status).await;
     };
     set(OrganizationStatus::Suspended).await;
     for path in PATHS {

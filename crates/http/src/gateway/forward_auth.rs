@@ -51,11 +51,11 @@ struct Asked {
     get, path = "/v1/forward-auth", operation_id = "forward_auth", tag = "Verification",
     security(("presented_key" = []), ("presented_key_header" = [])),
     params(
-        ("scopes" = Option<String>, Query, description = "Scopes joined by `AND` and `OR`, with parentheses"),
-        ("cost" = Option<i64>, Query, minimum = 0, maximum = 4_294_967_295_i64, description = "Units to spend, default 1"),
-        ("network_id" = Option<i64>, Query, minimum = 0, maximum = 2, description = "The network the call is about"),
-        ("environment" = Option<String>, Query, description = "`live` or `test`"),
-        ("dialect" = Option<String>, Query, description = "`nginx`: 402 and 429 are told as 403 with `X-Claviger-Deny-Status`"),
+        ("scopes" = Option<String>, Query, description = "Scopes joined by `AND` and `OR`, with parentheses", example = "workflows:read AND (transactions:read OR transactions:write)"),
+        ("cost" = Option<i64>, Query, minimum = 0, maximum = 4_294_967_295_i64, description = "Units to spend, default 1", example = 1),
+        ("network_id" = Option<i64>, Query, minimum = 0, maximum = 2, description = "The network the call is about", example = 0),
+        ("environment" = Option<String>, Query, description = "`live` or `test`", example = "live"),
+        ("dialect" = Option<String>, Query, description = "`nginx`: 402 and 429 are told as 403 with `X-Claviger-Deny-Status`", example = "nginx"),
     ),
     responses(
         (status = 200, description = "The call may pass", headers(
@@ -90,14 +90,13 @@ async fn forward_auth(Extension(gate): Extension<Gate>, request: Request) -> Res
 
 fn asked(passage: &Passage<'_>) -> Result<Asked, Fault> {
     let mut query = Query::of(passage.parts.uri.query().unwrap_or_default())?;
-    let number = |field: &'static str, text: String| {
-        let bad = || Fault::invalid(field, Reason::Integer { min: 0, max: u32::MAX.into() });
-        text.parse::<i64>().map_err(|_| bad())
+    // What is no number at all is out of range, whichever that is.
+    let number = |text: String| match text.bytes().all(|byte| byte.is_ascii_digit()) {
+        true => text.parse().unwrap_or(-1),
+        false => -1,
     };
-    let cost = query.take("cost").map_or(Ok(1), |text| number("cost", text))?;
-    let network_id = query.take("network_id").map(|text| {
-        text.parse().map_err(|_| Fault::invalid("network_id", Reason::Network)).and_then(network)
-    });
+    let cost = query.take("cost").map_or(1, number);
+    let network_id = query.take("network_id").map(|text| network(number(text)));
     let dialect = match query.take("dialect").as_deref() {
         None => Dialect::Any,
         Some("nginx") => Dialect::Nginx,

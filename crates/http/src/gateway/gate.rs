@@ -6,12 +6,13 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 
+use axum::Extension;
 use axum::body::Body;
-use axum::extract::Request;
+use axum::extract::{MatchedPath, Request};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use bytes::Bytes;
 use claviger_app::engine::Decision;
 use claviger_app::{App, authenticate};
@@ -27,6 +28,7 @@ use crate::extract::{self, is_json};
 use crate::fault::Fault;
 use crate::frame::{self, REQUEST_ID};
 use crate::metrics::{Metrics, RouteFigures};
+use crate::surface::Surface;
 
 /// What these calls need of the process.
 #[derive(Debug, Clone)]
@@ -77,13 +79,21 @@ impl Gate {
             frame::tell_mistakes(&fault);
             fault::word(&fault, &request_id)
         });
-        let headers = response.headers_mut();
-        if let Ok(id) = HeaderValue::try_from(request_id) {
-            headers.insert(REQUEST_ID, id);
-        }
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.insert(frame::CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        guard(response.headers_mut(), request_id);
         metrics.count_quickly(figures, response.status().as_u16(), started.elapsed());
+        response
+    }
+
+    /// What the router itself refuses here, it does not bring through the frame around all others.
+    fn wrong_method(&self, request: &Request) -> Response {
+        let started = Instant::now();
+        let Inner { app, metrics, .. } = &*self.0;
+        let request_id = frame::request_id(request.headers()).unwrap_or_else(|| app.new_request_id());
+        let mut response = fault::word(&Fault::WrongMethod, &request_id);
+        guard(response.headers_mut(), request_id);
+        let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+        let status = response.status().as_u16();
+        metrics.count(Surface::Gateway, request.method(), route, status, started.elapsed());
         response
     }
 }
@@ -120,15 +130,14 @@ impl Passage<'_> {
 }
 
 /// A JSON answer, written in one go.
-pub(super) fn json(answer: &impl Serialize) -> Response {
+pub(super) fn json(answer: &impl Serialize) -> Result<Response, Fault> {
     let mut body = Vec::with_capacity(1024);
-    if serde_json::to_writer(&mut body, answer).is_err() {
-        return Fault::Panic.into_response();
-    }
+    serde_json::to_writer(&mut body, answer)
+        .map_err(|error| Fault::App(claviger_app::Error::Internal(error.into())))?;
     let mut response = Response::new(Body::from(body));
-    *response.headers_mut() = HeaderMap::with_capacity(8);
+    *response.headers_mut() = HeaderMap::with_capacity(12);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
+    Ok(response)
 }
 
 /// A header of our own.
@@ -138,7 +147,18 @@ pub(super) fn set(headers: &mut HeaderMap, name: &'static str, value: &str) {
     }
 }
 
-/// What the router itself refuses here is not worded by the frame around all others.
-pub(super) async fn wrong_method() -> Response {
-    fault::word(&Fault::WrongMethod, "")
+/// What every answer bears that leaves through the frame around all others; none of these is kept either.
+fn guard(headers: &mut HeaderMap, request_id: String) {
+    if let Ok(id) = HeaderValue::try_from(request_id) {
+        headers.insert(REQUEST_ID, id);
+    }
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    for (name, value) in frame::GUARDS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+}
+
+/// For the methods that a path does not have.
+pub(super) async fn wrong_method(Extension(gate): Extension<Gate>, request: Request) -> Response {
+    gate.wrong_method(&request)
 }

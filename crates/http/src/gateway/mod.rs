@@ -2,7 +2,9 @@
 
 use axum::{Extension, Router};
 use claviger_app::App;
-use utoipa::OpenApi;
+use utoipa::openapi::OpenApi as OpenApiDocument;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 
 pub(crate) mod fault;
@@ -29,8 +31,29 @@ use crate::openapi::Manners;
         (name = "Usage", description = "What came of the calls"),
     ),
     components(schemas(fault::Problem)),
+    modifiers(&PresentedKey),
 )]
 struct Document;
+
+/// How the client's own key comes in where a proxy asks.
+struct PresentedKey;
+
+impl Modify for PresentedKey {
+    fn modify(&self, document: &mut OpenApiDocument) {
+        let components = document.components.get_or_insert_default();
+        let bearer = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("The key the client presented, which is what is decided about."))
+            .build();
+        components.add_security_scheme("presented_key", SecurityScheme::Http(bearer));
+        let header = ApiKeyValue::with_description(
+            "X-API-Key",
+            "The same, where `Authorization` is the upstream's own affair.",
+        );
+        components
+            .add_security_scheme("presented_key_header", SecurityScheme::ApiKey(ApiKey::Header(header)));
+    }
+}
 
 pub(crate) const MANNERS: Manners = Manners {
     scheme: "gateway_key",

@@ -63,6 +63,7 @@ struct UsageReportResults {
 
 /// What became of one report.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({"id": "call-8f14e45f", "outcome": "recorded"}))]
 struct UsageReportResult {
     id: String,
     /// `recorded`; `duplicate`: it was before; `conflict`: another report was recorded under this id;

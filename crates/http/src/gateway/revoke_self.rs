@@ -27,7 +27,7 @@ struct Ended {
 
 /// Nothing: whether there was such a key is not told.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Done)]
+#[schema(as = Done, example = json!({}))]
 struct Done {}
 
 /// End a key that you hold

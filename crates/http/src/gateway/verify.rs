@@ -45,7 +45,7 @@ async fn verify_key(Extension(gate): Extension<Gate>, request: Request) -> Respo
         let request = request.parsed()?;
         let decision = verify::verify(passage.app(), &actor, &request).await?;
         passage.count(&decision);
-        Ok(gate::json(&Verification::of(&decision, passage.request_id)))
+        gate::json(&Verification::of(&decision, passage.request_id))
     })
     .await
 }
@@ -102,7 +102,7 @@ async fn verify_keys(Extension(gate): Extension<Gate>, request: Request) -> Resp
         }
         let results =
             decisions.iter().map(|decision| Verification::of(decision, passage.request_id)).collect();
-        Ok(gate::json(&Verifications { results }))
+        gate::json(&Verifications { results })
     })
     .await
 }
