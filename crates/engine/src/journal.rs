@@ -60,7 +60,6 @@ mod syncing;
 mod tests;
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -95,7 +94,7 @@ pub struct Found {
     settings: JournalSettings,
     directory: Arc<Path>,
     id: Uuid,
-    lock: File,
+    lock: directory::Lock,
 }
 
 /// An open journal; the directory is its own until it is dropped.
@@ -109,7 +108,7 @@ pub struct Journal {
     /// Bytes of all lanes that are not drained, or are about to be written.
     undrained: AtomicU64,
     refused: AtomicU64,
-    _lock: File,
+    _lock: directory::Lock,
 }
 
 /// What is to be counted next.

@@ -15,6 +15,8 @@ mod directory;
 pub mod journal;
 mod purse;
 mod snapshot;
+#[cfg(test)]
+mod tests;
 mod unknown;
 
 use std::sync::Arc;

@@ -2,7 +2,7 @@ mod failures;
 mod model;
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 
 use claviger_domain::ids::CredentialId;
