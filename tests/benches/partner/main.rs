@@ -5,11 +5,19 @@
 #![expect(clippy::print_stdout, reason = "a benchmark's product is what it prints")]
 
 mod bare;
+#[path = "../shared/client.rs"]
 mod client;
+#[path = "../shared/figures.rs"]
 mod figures;
+#[path = "../shared/installation.rs"]
 mod installation;
 mod plans;
+#[path = "../shared/process.rs"]
+mod process;
+#[path = "../shared/random.rs"]
+mod random;
 mod reads;
+#[path = "../shared/rows.rs"]
 mod rows;
 mod starts;
 mod writes;
