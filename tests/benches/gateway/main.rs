@@ -10,16 +10,22 @@ mod baseline;
 #[path = "../shared/client.rs"]
 mod client;
 #[path = "../shared/figures.rs"]
+#[expect(dead_code, reason = "the other benchmark counts what it made by the second")]
 mod figures;
+mod guessing;
+mod in_process;
 #[path = "../shared/installation.rs"]
 #[expect(dead_code, reason = "the other benchmark starts more, and copies")]
 mod installation;
 mod keys;
+mod loading;
 mod pace;
 #[path = "../shared/process.rs"]
 mod process;
 #[path = "../shared/random.rs"]
 mod random;
+#[path = "../shared/rows.rs"]
+mod rows;
 mod soak;
 mod throughput;
 mod wrk;
@@ -42,6 +48,15 @@ pub(crate) struct Extent {
     warm_up: Duration,
     /// A minute of the soak.
     minute: Duration,
+    /// Decisions of one thread in one round, and of how many keys at most.
+    decisions: usize,
+    most_keys: usize,
+    /// Keys in the database of a start.
+    stored_keys: u64,
+    starts: usize,
+    /// Guesses in all rounds together, and how long a round of them takes.
+    guesses: f64,
+    guessing: Duration,
 }
 
 const FULL: Extent = Extent {
@@ -49,22 +64,42 @@ const FULL: Extent = Extent {
     round: Duration::from_secs(5),
     warm_up: Duration::from_secs(3),
     minute: Duration::from_secs(60),
+    decisions: 1_000_000,
+    most_keys: 10_000_000,
+    stored_keys: 1_000_000,
+    starts: 5,
+    guesses: 1_010_000.0,
+    guessing: Duration::from_secs(15),
 };
 const QUICK: Extent = Extent {
     rounds: 3,
     round: Duration::from_secs(1),
     warm_up: Duration::from_secs(1),
     minute: Duration::from_secs(3),
+    decisions: 100_000,
+    most_keys: 100_000,
+    stored_keys: 50_000,
+    starts: 2,
+    guesses: 10_000.0,
+    guessing: Duration::from_secs(1),
 };
 
 /// Without a name, all of these run.
-const PARTS: [&str; 1] = ["throughput"];
+const PARTS: [&str; 4] = ["throughput", "in_process", "loading", "guessing"];
 
 fn main() -> Outcome<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     // This executable once more, as a child.
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["baseline", answer] => return baseline::serve(answer),
+        ["decide", journal, keys, decisions, rounds] => {
+            return in_process::decide(
+                journal == "journaled",
+                keys.parse()?,
+                decisions.parse()?,
+                rounds.parse()?,
+            );
+        }
         _ => {}
     }
     // `cargo test --all-targets` runs benchmarks too, but does not say this.
@@ -85,6 +120,9 @@ fn main() -> Outcome<()> {
 fn run(part: &str, extent: Extent) -> Outcome<()> {
     match part {
         "throughput" => throughput::measure(extent),
+        "in_process" => in_process::measure(extent),
+        "loading" => loading::measure(extent),
+        "guessing" => guessing::measure(extent),
         part => Err(format!("there is no part {part}; there are {}", PARTS.join(", ")).into()),
     }
 }

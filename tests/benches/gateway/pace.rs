@@ -11,10 +11,12 @@ use crate::client::Client;
 use crate::random::Random;
 use crate::{Fault, Outcome};
 
+/// Writes one whole request.
+type Write = dyn Fn(&mut Random, &mut Vec<u8>) + Send + Sync;
+
 /// What is asked, and how the answer is judged.
 pub(crate) struct Question {
-    /// Writes one whole request.
-    pub(crate) write: Box<dyn Fn(&mut Random, &mut Vec<u8>) + Send + Sync>,
+    pub(crate) write: Box<Write>,
     pub(crate) is_right: fn(u16, &[u8]) -> bool,
 }
 

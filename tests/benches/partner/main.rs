@@ -10,11 +10,14 @@ mod client;
 #[path = "../shared/figures.rs"]
 mod figures;
 #[path = "../shared/installation.rs"]
+#[expect(dead_code, reason = "the other benchmark asks the server and the system for more")]
 mod installation;
 mod plans;
 #[path = "../shared/process.rs"]
+#[expect(dead_code, reason = "the other benchmark asks the server and the system for more")]
 mod process;
 #[path = "../shared/random.rs"]
+#[expect(dead_code, reason = "the other benchmark draws places in lists")]
 mod random;
 mod reads;
 #[path = "../shared/rows.rs"]
