@@ -26,10 +26,20 @@ dev *arguments:
 migrate:
     cargo run -- migrate
 
-# Measures: creates per second beside bare SeaORM, lists and reads as rows grow, start-up
-bench:
+# Measures: creates per second beside bare SeaORM, lists and reads as rows grow, start-up; then as `bench-gateway`
+bench: && bench-gateway
     cargo build --release
     cargo bench -p claviger-tests --bench partner
+
+# Measures verification: calls per second beside bare axum, the engine in process, loading, guessing (needs `wrk`)
+bench-gateway *parts:
+    cargo build --release
+    cargo bench -p claviger-tests --bench gateway -- {{ parts }}
+
+# Half of what the server can do for an hour, or MINUTES: one line a minute, and whether the last ten are as the first
+soak minutes="60":
+    cargo build --release
+    cargo bench -p claviger-tests --bench gateway -- soak {{ minutes }}
 
 # Kills the server fifty times in the middle of a stream of creates, and looks at what is left
 kill:
