@@ -48,8 +48,3 @@ kill:
 # Licences, advisories, banned and doubled crates (needs `cargo install cargo-deny`)
 deny:
     cargo deny --workspace --config .cargo/deny.toml check
-
-# An hour of verification at about half load, a line a minute: memory and latency should not grow
-soak minutes="60":
-    cargo build --release
-    bash tests/benches/soak/run.sh {{ minutes }}
