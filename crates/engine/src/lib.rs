@@ -15,6 +15,7 @@ mod directory;
 pub mod journal;
 mod purse;
 mod snapshot;
+mod sync;
 #[cfg(test)]
 mod tests;
 mod unknown;

@@ -5,6 +5,7 @@ mod counting;
 mod credits;
 mod limits;
 mod peppers;
+mod reference;
 mod requests;
 pub(crate) mod stage;
 
