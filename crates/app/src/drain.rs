@@ -102,7 +102,7 @@ impl App {
 /// Before figures are told: they should not lag behind what the caller has seen decided. A database that
 /// is busy is not waited for, the figures are then a little old.
 pub(crate) async fn catch_up(app: &App) {
-    if app.engine().journal().is_none_or(|journal| journal.state().records == 0) {
+    if app.engine().journal().is_none_or(Journal::is_drained) {
         return;
     }
     // In a task of its own: it goes on when nobody waits for it any more.

@@ -287,6 +287,12 @@ impl Journal {
         }
     }
 
+    /// Whether every call that was decided is in the database. Looks into no file.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.lanes.iter().all(|lane| lane.undrained() == 0)
+    }
+
     fn lane(&self, number: u32) -> Option<&Lane> {
         let index = self.lanes.binary_search_by_key(&number, |lane| lane.number).ok()?;
         self.lanes.get(index)

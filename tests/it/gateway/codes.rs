@@ -117,8 +117,8 @@ async fn keys_to_our_own_surfaces_are_not_found() {
 /// Asked below HTTP, where no caller has to be looked up first, about a database that is gone.
 #[tokio::test]
 async fn malformed_is_told_without_asking_the_store() {
-    use claviger_app::verify::{Request, verify};
     use claviger_app::Error;
+    use claviger_app::verify::{Request, verify};
     use claviger_domain::actor::Actor;
     use claviger_domain::verification::{Code, Demand};
 
