@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use claviger_domain::Timestamp;
-use claviger_domain::actor::{Actor, Owner};
+use claviger_domain::account::UserAccount;
+use claviger_domain::actor::{Actor, Owner, Refusal};
 use claviger_domain::capability::Capability;
 use claviger_domain::credential::Credential;
 use claviger_domain::secret::{KeyFormat, Plaintext, PresentedKey};
@@ -110,10 +111,30 @@ pub(crate) async fn again(
         }
         Actor::Credential { id, .. } => {
             let found = tx.credentials().find(Owner::Installation, *id).await?;
-            let usable = |credential: &Credential| {
-                credential.revoked.is_none() && (ends || credential.disabled_at.is_none())
-            };
-            found.filter(usable).map(|_| ()).ok_or(Error::UnknownKey)
+            let credential = found.filter(|it| it.revoked.is_none()).ok_or(Error::UnknownKey)?;
+            if ends {
+                return Ok(());
+            }
+            if !is_usable(tx, &credential, now).await? {
+                return Err(Error::UnknownKey);
+            }
+            let may_verify = credential.scopes.cover_word(VERIFY_SCOPE);
+            match capability {
+                Capability::VerifyKeys if may_verify => Ok(()),
+                _ => Err(Refusal::Lacks(capability).into()),
+            }
         }
     }
+}
+
+/// Whether its key opens anything at `now`, as far as that does not depend on where it is presented.
+async fn is_usable(tx: &Tx, credential: &Credential, now: Timestamp) -> Result<bool, Error> {
+    if credential.disabled_at.is_some() || credential.expires_at.is_some_and(|end| end <= now) {
+        return Ok(false);
+    }
+    let users: Vec<_> = credential.user_account.into_iter().collect();
+    let users = tx.user_accounts().find_many(Owner::Installation, &users).await?;
+    let organization = tx.organizations().find_unscoped(credential.organization).await?;
+    let is_active = organization.is_some_and(|organization| !organization.is_suspended());
+    Ok(is_active && !users.iter().any(UserAccount::is_suspended))
 }
