@@ -3,8 +3,10 @@
 use std::net::IpAddr;
 
 use claviger_domain::Timestamp;
+use claviger_domain::account::UserAccount;
 use claviger_domain::actor::{Actor, Owner, Refusal};
 use claviger_domain::capability::{Capability, CapabilitySet};
+use claviger_domain::credential::Credential;
 use claviger_domain::scope::Scopes;
 use claviger_domain::secret::{KeyFormat, Plaintext, PresentedKey};
 use claviger_domain::verification::Demand;
@@ -114,14 +116,11 @@ pub(crate) async fn again(
         }
         Actor::Credential { id, .. } => {
             let found = tx.credentials().find(Owner::Installation, *id).await?;
-            let credential = found.filter(|found| found.revoked.is_none()).ok_or(Error::UnknownKey)?;
+            let credential = found.filter(|it| it.revoked.is_none()).ok_or(Error::UnknownKey)?;
             if ends {
                 return Ok(());
             }
-            let organization = tx.organizations().find_unscoped(credential.organization).await?;
-            let is_expired = credential.expires_at.is_some_and(|end| end <= now);
-            let is_stopped = organization.is_none_or(|organization| organization.is_suspended());
-            if is_expired || is_stopped || credential.disabled_at.is_some() {
+            if !is_usable(tx, &credential, now).await? {
                 return Err(Error::UnknownKey);
             }
             match capabilities(&credential.scopes).contains(capability) {
@@ -130,4 +129,16 @@ pub(crate) async fn again(
             }
         }
     }
+}
+
+/// Whether its key opens anything at `now`, as far as that does not depend on where it is presented.
+async fn is_usable(tx: &Tx, credential: &Credential, now: Timestamp) -> Result<bool, Error> {
+    if credential.disabled_at.is_some() || credential.expires_at.is_some_and(|end| end <= now) {
+        return Ok(false);
+    }
+    let users: Vec<_> = credential.user_account.into_iter().collect();
+    let users = tx.user_accounts().find_many(Owner::Installation, &users).await?;
+    let organization = tx.organizations().find_unscoped(credential.organization).await?;
+    let is_active = organization.is_some_and(|organization| !organization.is_suspended());
+    Ok(is_active && !users.iter().any(UserAccount::is_suspended))
 }
