@@ -198,6 +198,11 @@ proptest! {
             prop_assert!(units < 2 * figure, "{} of {} until {}", units, figure, end);
         }
     }
+}
+
+proptest! {
+    // Each case is thousands of calls.
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
 
     /// Calls in an even rhythm, as fast as the limit or faster: over whole windows at most the limit each,
     /// and at least one less, because a part of a call is taken for a whole one. Of a limit of one that is
