@@ -47,7 +47,15 @@ loom:
 
 # Kills the server fifty times in the middle of a stream of creates, and looks at what is left
 kill:
-    CLAVIGER_TEST_KILLS=50 cargo test -p claviger-server --test process kill -- --nocapture
+    CLAVIGER_TEST_KILLS=50 cargo test -p claviger-server --test process -- --nocapture kill::what_was_answered
+
+# Kills the server 200 times in the middle of verifications, and holds its database for a minute, twice
+kill-gateway:
+    CLAVIGER_TEST_KILLS=200 CLAVIGER_TEST_LOCK_SECONDS=60 cargo test -p claviger-server --test process -- --nocapture gateway_kill
+
+# Revokes 1,000 keys while they are used, and looks whether one passes afterwards
+revoke:
+    CLAVIGER_TEST_REVOCATIONS=1000 cargo test -p claviger-server --test process -- --nocapture gateway_revoke
 
 # Licences, advisories, banned and doubled crates (needs `cargo install cargo-deny`)
 deny:

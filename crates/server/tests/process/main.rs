@@ -4,6 +4,8 @@
 
 mod commands;
 mod connections;
+mod gateway_kill;
+mod gateway_revoke;
 mod kill;
 mod logs;
 mod offline;
