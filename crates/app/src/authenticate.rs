@@ -66,7 +66,7 @@ pub async fn gateway(app: &App, key: PresentedKey<'_>, address: Option<IpAddr>) 
     match key.format() {
         KeyFormat::Bootstrap => app.bootstrap_key(key).map(Actor::Bootstrap).ok_or(Error::UnknownKey),
         KeyFormat::Live => {
-            let known = memory::find(app, key).await?.ok_or(Error::UnknownKey)?;
+            let known = memory::find_caller(app, key).await?.ok_or(Error::UnknownKey)?;
             let demand = Demand { address, ..Demand::default() };
             if app.engine().refuses(&known, &demand, app.now()).is_some() {
                 return Err(Error::UnknownKey);

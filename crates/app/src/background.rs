@@ -106,7 +106,8 @@ async fn flush(app: &App) {
 pub async fn forget(app: &App) -> Result<(), Error> {
     let now = app.now();
     forget_old_answers(app).await?;
-    let old = now - reports::KNOWN_FOR;
+    // One that lay ahead of its time comes into reach later.
+    let old = now - reports::KNOWN_FOR - reports::AHEAD;
     let delete = async |tx: &Tx| Ok(tx.usage_reports().delete_older_unscoped(old, AT_ONCE).await?);
     while app.store().transaction::<_, Error>(delete).await? > 0 {}
     for (span, before) in app.retention().ends(now) {

@@ -3,6 +3,7 @@
 //! those of others are read from the audit log, which tells of every change.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use claviger_domain::ids::{AuditEntryId, BootstrapKeyId, CredentialId, Organizat
 use claviger_domain::secret::{Digest, KeyFormat, PresentedKey};
 use claviger_engine::{Change, Known, Loaded, LoadedCounter};
 use claviger_store::{Spent, Tables};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use uuid::Uuid;
 
 use crate::{App, Error};
@@ -34,7 +35,8 @@ pub(crate) enum Learn {
 #[derive(Debug)]
 pub(crate) struct Memory {
     bootstrap: ArcSwap<Vec<(BootstrapKeyId, Digest)>>,
-    lookups: Semaphore,
+    lookups: Lookups,
+    callers: Lookups,
     followed: Mutex<Followed>,
     is_loaded: std::sync::atomic::AtomicBool,
 }
@@ -43,10 +45,46 @@ impl Default for Memory {
     fn default() -> Self {
         Self {
             bootstrap: ArcSwap::default(),
-            lookups: Semaphore::new(LOOKUPS),
+            lookups: Lookups::default(),
+            callers: Lookups::default(),
             followed: Mutex::default(),
             is_loaded: false.into(),
         }
+    }
+}
+
+/// Look-ups of keys that may be anybody's guess: a few at once, so that whoever guesses does not take the
+/// database from the others, and not many in line.
+#[derive(Debug)]
+struct Lookups {
+    turns: Semaphore,
+    waiting: AtomicUsize,
+}
+
+impl Default for Lookups {
+    fn default() -> Self {
+        Self { turns: Semaphore::new(LOOKUPS), waiting: AtomicUsize::default() }
+    }
+}
+
+/// One of those in line, until it is dropped.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Lookups {
+    async fn turn(&self) -> Result<SemaphorePermit<'_>, Error> {
+        let before = self.waiting.fetch_add(1, Ordering::Relaxed);
+        let _waiting = Waiting(&self.waiting);
+        if before >= MOST_WAITING {
+            return Err(Error::Busy);
+        }
+        let turn = tokio::time::timeout(PATIENCE, self.turns.acquire()).await;
+        turn.map_err(|_| Error::Busy)?.map_err(|error| Error::Internal(error.into()))
     }
 }
 
@@ -60,8 +98,8 @@ struct Followed {
     done_at: Option<Timestamp>,
 }
 
-/// Look-ups of unknown keys under way at once: whoever guesses must not take the database from the others.
 const LOOKUPS: usize = 4;
+const MOST_WAITING: usize = 512;
 /// How long a look-up waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Credentials read at once after the start.
@@ -69,7 +107,7 @@ const PAGE: u64 = 2_000;
 /// Entries are read again for so long: an entry has the time at which its transaction began, and becomes
 /// visible when that ends. The embedded database's writers are alone; elsewhere transactions wait for each other, but
 /// for no longer than the store lets them, and clocks differ.
-const OVERLAP_OF_ONE_WRITER: TimeDelta = TimeDelta::seconds(2);
+const OVERLAP_OF_ONE_WRITER: TimeDelta = TimeDelta::seconds(10);
 const OVERLAP: TimeDelta = TimeDelta::seconds(60);
 
 impl App {
@@ -142,6 +180,16 @@ impl App {
 /// # Errors
 /// [`Error::Unavailable`], [`Error::Busy`].
 pub(crate) async fn find(app: &App, key: PresentedKey<'_>) -> Result<Option<Known>, Error> {
+    find_in(app, &app.memory().lookups, key).await
+}
+
+/// As [`find`], of a key whose holder wants something of this process: not in line with the keys that
+/// gateways ask about.
+pub(crate) async fn find_caller(app: &App, key: PresentedKey<'_>) -> Result<Option<Known>, Error> {
+    find_in(app, &app.memory().callers, key).await
+}
+
+async fn find_in(app: &App, lookups: &Lookups, key: PresentedKey<'_>) -> Result<Option<Known>, Error> {
     // Keys of other kinds belong to no credential: nobody needs to be asked.
     if matches!(key.format(), KeyFormat::Admin | KeyFormat::Bootstrap) {
         return Ok(None);
@@ -153,7 +201,7 @@ pub(crate) async fn find(app: &App, key: PresentedKey<'_>) -> Result<Option<Know
     if let Some(answer) = remembered(app) {
         return Ok(answer);
     }
-    let _turn = turn(app).await?;
+    let _turn = lookups.turn().await?;
     // Somebody may have looked it up while this one waited.
     if let Some(answer) = remembered(app) {
         return Ok(answer);
@@ -178,8 +226,7 @@ pub(crate) async fn find(app: &App, key: PresentedKey<'_>) -> Result<Option<Know
 /// # Errors
 /// [`Error::Busy`] when too many wait.
 pub(crate) async fn turn(app: &App) -> Result<impl Drop + '_, Error> {
-    let turn = tokio::time::timeout(PATIENCE, app.memory().lookups.acquire()).await;
-    turn.map_err(|_| Error::Busy)?.map_err(|error| Error::Internal(error.into()))
+    app.memory().lookups.turn().await
 }
 
 async fn load_by_digests(app: &App, digests: &[Digest]) -> Result<Option<Loaded>, Error> {
@@ -293,16 +340,17 @@ pub async fn follow(app: &App) -> Result<(), Error> {
             if app.followed().known.contains(&change.entry) {
                 continue;
             }
-            put_in_force(app, change.resource, change.target).await?;
+            if let Some(resource) = change.resource {
+                put_in_force(app, resource, change.target).await?;
+            }
             app.followed().known.insert(change.entry);
         }
     }
     // What is older than the overlap will not be read again.
     let mut followed = app.followed();
     let horizon = AuditEntryId::least_of(began_at - app.overlap());
-    if followed.from.is_some_and(|from| from < horizon) {
-        followed.from = Some(horizon);
-    }
+    // A clock that was set back takes this back with it.
+    followed.from = Some(horizon);
     followed.known = followed.known.split_off(&horizon);
     followed.done_at = Some(began_at);
     Ok(())

@@ -14,7 +14,7 @@ use crate::{Call, Error, authenticate};
 /// For so long a report is known again.
 pub(crate) const KNOWN_FOR: TimeDelta = TimeDelta::days(32);
 /// Gateways' clocks differ.
-const AHEAD: TimeDelta = TimeDelta::minutes(5);
+pub(crate) const AHEAD: TimeDelta = TimeDelta::minutes(5);
 
 /// What came of one call.
 #[derive(Debug)]

@@ -325,6 +325,12 @@ impl Engine {
 }
 
 impl Known {
+    /// Whether the secret that was presented has ended by `now`, whatever the credential's other ones may.
+    #[must_use]
+    pub fn secret_has_ended(&self, now: Timestamp) -> bool {
+        self.facts().secret_ends_at.is_some_and(|end| end <= now)
+    }
+
     fn facts(&self) -> claviger_domain::verification::Facts<'_> {
         self.snapshot.facts(self.number, &self.organization, self.user_account.as_deref())
     }

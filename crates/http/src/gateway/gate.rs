@@ -15,7 +15,7 @@ use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
 use bytes::Bytes;
 use claviger_app::engine::Decision;
-use claviger_app::{App, authenticate};
+use claviger_app::{App, Facts, authenticate};
 use claviger_domain::actor::Actor;
 use claviger_domain::secret::PresentedKey;
 use futures_util::FutureExt;
@@ -50,7 +50,11 @@ pub(super) struct Passage<'a> {
     gate: &'a Gate,
     pub(super) request_id: &'a str,
     pub(super) parts: &'a Parts,
+    started: Instant,
 }
+
+/// A request that came whole has been read by then.
+const AT_ONCE: Duration = Duration::from_millis(5);
 
 impl Gate {
     pub(crate) fn new(app: App, settings: Arc<HttpSettings>, metrics: Arc<Metrics>) -> Self {
@@ -72,7 +76,7 @@ impl Gate {
         let Inner { app, settings, metrics, told: _ } = &*self.0;
         let (parts, body) = request.into_parts();
         let request_id = frame::request_id(&parts.headers).unwrap_or_else(|| app.new_request_id());
-        let passage = Passage { gate: self, request_id: &request_id, parts: &parts };
+        let passage = Passage { gate: self, request_id: &request_id, parts: &parts, started };
         let work = AssertUnwindSafe(work(&passage, body)).catch_unwind();
         let answer = match tokio::time::timeout(settings.request_timeout, work).await {
             Ok(Ok(answer)) => answer,
@@ -130,6 +134,16 @@ impl Passage<'_> {
         let key = bearer(&self.parts.headers)?;
         let key = PresentedKey::recognise(key).map_err(|_| claviger_app::Error::UnknownKey)?;
         Ok(authenticate::gateway(self.app(), key, self.address()).await?)
+    }
+
+    /// Who asks, once the body is there: whoever sends one slowly may have lost its key meanwhile.
+    pub(super) async fn still(&self, actor: Actor) -> Result<Actor, Fault> {
+        if self.started.elapsed() < AT_ONCE { Ok(actor) } else { self.caller().await }
+    }
+
+    /// How the call came in.
+    pub(super) fn facts(&self) -> Facts {
+        Facts { address: self.address(), request_id: self.request_id.to_owned() }
     }
 
     /// The JSON body, of at most `most` bytes.
