@@ -26,14 +26,36 @@ dev *arguments:
 migrate:
     cargo run -- migrate
 
-# Measures: creates per second beside bare SeaORM, lists and reads as rows grow, start-up
-bench:
+# Measures: creates per second beside bare SeaORM, lists and reads as rows grow, start-up; then as `bench-gateway`
+bench: && bench-gateway
     cargo build --release
     cargo bench -p claviger-tests --bench partner
 
+# Measures verification: calls per second beside bare axum, the engine in process, loading, guessing (needs `wrk`)
+bench-gateway *parts:
+    cargo build --release
+    cargo bench -p claviger-tests --bench gateway -- {{ parts }}
+
+# Half of what the server can do for an hour, or MINUTES: one line a minute, and whether the last ten are as the first
+soak minutes="60":
+    cargo build --release
+    cargo bench -p claviger-tests --bench gateway -- soak {{ minutes }}
+
+# Runs the engine's locks and counters in every order its threads can get to them
+loom:
+    CARGO_TARGET_DIR=target/loom RUSTFLAGS="--cfg loom" cargo test -p claviger-engine --lib loom
+
 # Kills the server fifty times in the middle of a stream of creates, and looks at what is left
 kill:
-    CLAVIGER_TEST_KILLS=50 cargo test -p claviger-server --test process kill -- --nocapture
+    CLAVIGER_TEST_KILLS=50 cargo test -p claviger-server --test process -- --nocapture kill::what_was_answered
+
+# Kills the server 200 times in the middle of verifications, and holds its database for a minute, twice
+kill-gateway:
+    CLAVIGER_TEST_KILLS=200 CLAVIGER_TEST_LOCK_SECONDS=60 cargo test -p claviger-server --test process -- --nocapture gateway_kill
+
+# Revokes 1,000 keys while they are used, and looks whether one passes afterwards
+revoke:
+    CLAVIGER_TEST_REVOCATIONS=1000 cargo test -p claviger-server --test process -- --nocapture gateway_revoke
 
 # Licences, advisories, banned and doubled crates (needs `cargo install cargo-deny`)
 deny:

@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use claviger_domain::Timestamp;
 use claviger_domain::account::UserAccount;
 use claviger_domain::actor::{Actor, Owner, Refusal};
-use claviger_domain::capability::Capability;
+use claviger_domain::capability::{Capability, CapabilitySet};
 use claviger_domain::credential::Credential;
+use claviger_domain::scope::Scopes;
 use claviger_domain::secret::{KeyFormat, Plaintext, PresentedKey};
 use claviger_domain::verification::Demand;
 use claviger_store::{Tables, Tx};
@@ -70,13 +71,17 @@ pub async fn gateway(app: &App, key: PresentedKey<'_>, address: Option<IpAddr>) 
             if app.engine().refuses(&known, &demand, app.now()).is_some() {
                 return Err(Error::UnknownKey);
             }
-            let may_verify = known.snapshot.scopes.cover_word(VERIFY_SCOPE);
-            let capabilities = may_verify.then_some(Capability::VerifyKeys).into_iter().collect();
+            let capabilities = capabilities(&known.snapshot.scopes);
             let organization = known.organization.id;
             Ok(Actor::Credential { id: known.snapshot.id, organization, capabilities })
         }
         KeyFormat::Admin | KeyFormat::Partner | KeyFormat::Test | KeyFormat::Scim => Err(Error::UnknownKey),
     }
+}
+
+/// What an organization's key may do here, by its scopes.
+fn capabilities(scopes: &Scopes) -> CapabilitySet {
+    scopes.cover_word(VERIFY_SCOPE).then_some(Capability::VerifyKeys).into_iter().collect()
 }
 
 async fn bootstrap(app: &App, key: &Plaintext) -> Result<Actor, Error> {
@@ -118,10 +123,9 @@ pub(crate) async fn again(
             if !is_usable(tx, &credential, now).await? {
                 return Err(Error::UnknownKey);
             }
-            let may_verify = credential.scopes.cover_word(VERIFY_SCOPE);
-            match capability {
-                Capability::VerifyKeys if may_verify => Ok(()),
-                _ => Err(Refusal::Lacks(capability).into()),
+            match capabilities(&credential.scopes).contains(capability) {
+                true => Ok(()),
+                false => Err(Refusal::Lacks(capability).into()),
             }
         }
     }

@@ -14,7 +14,7 @@ use claviger_domain::limit::Limit;
 use claviger_domain::period::Span;
 use claviger_domain::usage::Tally;
 use claviger_domain::verification::Code;
-use claviger_engine::journal::{Batch, Positions, Record};
+use claviger_engine::journal::{Batch, Journal, JournalError, Positions, Record};
 use claviger_store::{Left, Spent, Tables, Tx};
 use tokio::sync::Mutex;
 use uuid::Uuid;
@@ -62,22 +62,25 @@ pub async fn drain(app: &App) -> Result<(), Error> {
     let mut progress = app.draining().progress.lock().await;
     loop {
         let most = progress.most;
-        let batch = {
+        let read = {
             let app = app.clone();
-            let read = move || app.engine().journal().map(|journal| journal.read(most)).transpose();
+            // Hundreds of thousands of calls take a while to add up: not on a thread that answers.
+            let read = move || app.engine().journal().map(|journal| Sorted::read(journal, most)).transpose();
             tokio::task::spawn_blocking(read).await.map_err(|error| Error::Internal(error.into()))?
         };
-        let Some(batch) = batch.map_err(Error::NotCounted)? else { return Ok(()) };
+        let Some(Sorted { batch, uses }) = read.map_err(Error::NotCounted)? else { return Ok(()) };
         let taken = batch.records.len();
         if batch.upto.is_empty() {
             app.draining().done_at.store(app.now().timestamp_micros(), Ordering::Relaxed);
             return Ok(());
         }
-        let upto = batch.upto.clone();
-        let kinds = settle(app, journal.id(), &progress.drained, batch).await?;
-        progress.drained = beyond(&progress.drained, &upto);
-        journal.drained(&upto).map_err(Error::NotCounted)?;
-        progress.most = (most * WORTH_A_TRANSACTION / kinds.max(1)).clamp(FEWEST, MOST);
+        let reached = match settle(app, journal.id(), &progress.drained, &batch, &uses).await? {
+            Settled::Written => batch.upto,
+            Settled::Ahead(known) => known,
+        };
+        progress.drained = beyond(&progress.drained, &reached);
+        journal.drained(&reached).map_err(Error::NotCounted)?;
+        progress.most = (most * WORTH_A_TRANSACTION / uses.len().max(1)).clamp(FEWEST, MOST);
         if taken < most {
             app.draining().done_at.store(app.now().timestamp_micros(), Ordering::Relaxed);
             return Ok(());
@@ -99,13 +102,18 @@ impl App {
 /// Before figures are told: they should not lag behind what the caller has seen decided. A database that
 /// is busy is not waited for, the figures are then a little old.
 pub(crate) async fn catch_up(app: &App) {
-    if app.engine().journal().is_none_or(|journal| journal.state().records == 0) {
+    if app.engine().journal().is_none_or(Journal::is_drained) {
         return;
     }
-    match tokio::time::timeout(PATIENCE, drain(app)).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::warn!(%error, "usage figures are told without the last calls"),
-        Err(_) => tracing::warn!("usage figures are told without the last calls: the database is slow"),
+    // In a task of its own: it goes on when nobody waits for it any more.
+    let draining = {
+        let app = app.clone();
+        tokio::spawn(async move { drain(&app).await })
+    };
+    match tokio::time::timeout(PATIENCE, draining).await {
+        Ok(Ok(Ok(()))) => {}
+        Ok(Ok(Err(error))) => tracing::warn!(%error, "usage figures are told without the last calls"),
+        Ok(Err(_)) | Err(_) => tracing::warn!("usage figures are told without the last calls"),
     }
 }
 
@@ -114,24 +122,53 @@ fn beyond(drained: &Positions, upto: &Positions) -> Positions {
     drained.iter().chain(upto.iter()).collect()
 }
 
-/// Writes one batch; answers of how many credentials it was.
-async fn settle(app: &App, journal: Uuid, drained: &Positions, batch: Batch) -> Result<usize, Error> {
-    let Batch { mut records, upto, damaged } = batch;
-    if damaged > 0 {
+/// A batch in the order of time, and what it amounts to.
+struct Sorted {
+    batch: Batch,
+    uses: BTreeMap<CredentialId, Use>,
+}
+
+impl Sorted {
+    fn read(journal: &Journal, most: usize) -> Result<Self, JournalError> {
+        let mut batch = journal.read(most)?;
+        batch.records.sort_by_key(|record| record.at);
+        let uses = uses(&batch.records);
+        Ok(Self { batch, uses })
+    }
+}
+
+/// What became of a batch.
+enum Settled {
+    Written,
+    /// An earlier one was written although its answer did not arrive: the journal is to be read again from
+    /// there.
+    Ahead(Positions),
+}
+
+/// Writes one batch.
+async fn settle(
+    app: &App,
+    journal: Uuid,
+    drained: &Positions,
+    batch: &Batch,
+    uses: &BTreeMap<CredentialId, Use>,
+) -> Result<Settled, Error> {
+    let Batch { records, upto, damaged } = batch;
+    if *damaged > 0 {
         tracing::error!(damaged, "entries of the journal are damaged; these calls are not counted");
     }
-    records.sort_by_key(|record| record.at);
-    let uses = uses(&records);
     app.store()
         .transaction(async |tx: &Tx| {
             let known = positions(tx, journal).await?;
-            // The answer to the commit did not arrive, but the commit was made.
-            if known == beyond(drained, &upto) {
-                return Ok(());
-            }
             if known != *drained {
-                let other = "the database has other positions of the journal than this process wrote";
-                return Err(Error::Internal(other.into()));
+                let is_behind = |(lane, offset)| known.get(lane).is_none_or(|known| known < offset);
+                if drained.iter().any(is_behind) {
+                    let behind = "the database knows less of the usage journal than this process has written: was it \
+                                  restored from a backup? Restart this server";
+                    return Err(Error::Internal(behind.into()));
+                }
+                let moved = |(lane, offset): &(u32, u64)| drained.get(*lane) != Some(*offset);
+                return Ok(Settled::Ahead(known.iter().filter(moved).collect()));
             }
             let ids: Vec<_> = uses.keys().copied().collect();
             let credentials = tx.credentials().find_many_for_update(Owner::Installation, &ids).await?;
@@ -139,12 +176,12 @@ async fn settle(app: &App, journal: Uuid, drained: &Positions, batch: Batch) -> 
             if lost > 0 {
                 tracing::error!(lost, "the journal names credentials that this database does not know");
             }
-            count(tx, &credentials, &uses).await?;
-            spend(tx, &credentials, &uses, &records).await?;
-            Ok::<_, Error>(tx.journal_positions().put(journal, &upto.iter().collect::<Vec<_>>()).await?)
+            count(tx, &credentials, uses).await?;
+            spend(tx, &credentials, uses, records).await?;
+            tx.journal_positions().put(journal, &upto.iter().collect::<Vec<_>>()).await?;
+            Ok::<_, Error>(Settled::Written)
         })
-        .await?;
-    Ok(uses.len())
+        .await
 }
 
 /// What one credential's calls amount to.

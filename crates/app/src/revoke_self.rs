@@ -70,7 +70,10 @@ async fn end_credential(app: &App, key: PresentedKey<'_>, facts: Facts) -> Resul
 
 async fn end_admin_key(app: &App, key: PresentedKey<'_>, facts: Facts) -> Result<(), Error> {
     let digests: Vec<_> = app.peppers().digests(key).collect();
-    let found = app.store().admin_keys().find_by_digest_unscoped(&digests).await?;
+    let found = {
+        let _turn = memory::turn(app).await?;
+        app.store().admin_keys().find_by_digest_unscoped(&digests).await?
+    };
     let Some((AdminKey { id, organization, permissions, .. }, of)) = found else { return Ok(()) };
     // Whether the key can be used does not matter: it may be usable again tomorrow.
     let actor = Actor::AdminKey { id, organization, entity: of.name, capabilities: permissions };

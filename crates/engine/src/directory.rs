@@ -8,7 +8,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hash, Hasher};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use arc_swap::ArcSwapOption;
 use claviger_domain::Timestamp;
@@ -25,6 +25,7 @@ use uuid::Uuid;
 
 use crate::purse::Purse;
 use crate::snapshot::{KnownOrganization, KnownUserAccount, Parts, Shared, Snapshot, ends};
+use crate::sync::{Mutex, MutexGuard};
 
 /// A change that was committed.
 #[derive(Debug, Clone)]

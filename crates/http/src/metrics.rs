@@ -62,7 +62,10 @@ pub(crate) struct Metrics {
     audit_lost: Gauge<u64, AtomicU64>,
 }
 
-const BUCKETS: [f64; 12] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5, 10.0];
+const BUCKETS: [f64; 15] = [
+    0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5,
+    10.0,
+];
 
 impl Metrics {
     pub(crate) fn new(app: App) -> Self {

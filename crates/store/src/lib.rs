@@ -96,7 +96,15 @@ impl Store {
         if !url.starts_with("sqlite:") {
             connect
                 .max_connections(options.connections)
-                .test_before_acquire_if_idle_for(Duration::from_secs(30));
+                .test_before_acquire_if_idle_for(Duration::from_secs(30))
+                // Whoever reads the log of changes reads it again for a minute: no change may take longer.
+                .map_sqlx_postgres_opts(|postgres| {
+                    postgres.options([
+                        ("lock_timeout", "15s"),
+                        ("statement_timeout", "30s"),
+                        ("idle_in_transaction_session_timeout", "30s"),
+                    ])
+                });
             let pool = Database::connect(connect).await?;
             return Ok(Self { writer: pool.clone(), reader: pool });
         }

@@ -63,30 +63,6 @@ async fn insert(db: &DatabaseConnection, rows: Rows) -> Result<(), DbErr> {
     tx.commit().await
 }
 
-/// Fills a database up to `total` credentials.
-pub(crate) async fn fill(database: &Path, rows: &Rows, total: u64) -> Outcome<()> {
-    const ROWS_OF_A_STATEMENT: usize = 1_000;
-    const ROWS_OF_A_TRANSACTION: usize = 50_000;
-
-    let db = connect(database, "OFF").await?;
-    let numbers: Vec<u64> = (1..total).collect();
-    for part in numbers.chunks(ROWS_OF_A_TRANSACTION) {
-        let tx = db.begin().await?;
-        for part in part.chunks(ROWS_OF_A_STATEMENT) {
-            let copies = || part.iter().map(|number| rows.copy(*number));
-            let credentials = copies().map(|rows| rows.credential.into_active_model());
-            let secrets = copies().map(|rows| rows.secret.into_active_model());
-            let entries = copies().map(|rows| rows.entry.into_active_model());
-            credential::Entity::insert_many(credentials).exec_without_returning(&tx).await?;
-            secret::Entity::insert_many(secrets).exec_without_returning(&tx).await?;
-            entry::Entity::insert_many(entries).exec_without_returning(&tx).await?;
-        }
-        tx.commit().await?;
-    }
-    db.close().await?;
-    Ok(())
-}
-
 /// How many credentials, secrets and changes in the audit log a database holds.
 pub(crate) async fn census(database: &Path) -> Outcome<[u64; 3]> {
     let db = connect(database, "FULL").await?;

@@ -5,11 +5,22 @@
 #![expect(clippy::print_stdout, reason = "a benchmark's product is what it prints")]
 
 mod bare;
+#[path = "../shared/client.rs"]
 mod client;
+#[path = "../shared/figures.rs"]
 mod figures;
+#[path = "../shared/installation.rs"]
+#[expect(dead_code, reason = "the other benchmark asks the server and the system for more")]
 mod installation;
 mod plans;
+#[path = "../shared/process.rs"]
+#[expect(dead_code, reason = "the other benchmark asks the server and the system for more")]
+mod process;
+#[path = "../shared/random.rs"]
+#[expect(dead_code, reason = "the other benchmark draws places in lists")]
+mod random;
 mod reads;
+#[path = "../shared/rows.rs"]
 mod rows;
 mod starts;
 mod writes;

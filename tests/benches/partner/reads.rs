@@ -5,11 +5,11 @@ use std::time::Instant;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
-use crate::bare::fill;
 use crate::client::Client;
 use crate::figures::{Table, mebibytes, median, milliseconds, percentile};
 use crate::installation::{CREDENTIALS, Installation};
-use crate::rows::{Random, Rows};
+use crate::random::Random;
+use crate::rows::{Rows, fill};
 use crate::{Extent, Outcome};
 
 /// An installation with so many credentials.

@@ -10,6 +10,7 @@ mod journal;
 mod limits;
 mod peppers;
 mod pools;
+mod reference;
 mod reports;
 mod requests;
 mod revoke_self;

@@ -38,12 +38,25 @@ pub(super) fn sync(directory: &Path) -> Result<(), JournalError> {
     }
 }
 
+/// The right to a directory.
+#[derive(Debug)]
+pub(super) struct Lock(File);
+
+impl Drop for Lock {
+    /// Closing the file is not enough: a process that this one is just starting holds it open as well,
+    /// until it has become another program.
+    fn drop(&mut self) {
+        // What cannot be let go of now goes with the process.
+        let _ = self.0.unlock();
+    }
+}
+
 /// Takes the directory for as long as the answer lives; the system lets go of it when the process dies.
-pub(super) fn lock(directory: &Path) -> Result<File, JournalError> {
+pub(super) fn lock(directory: &Path) -> Result<Lock, JournalError> {
     let path = directory.join(LOCK);
     let file = private().create(true).truncate(false).open(&path).map_err(at(&path))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(TryLockError::WouldBlock) => Err(JournalError::InUse(directory.to_owned())),
         Err(TryLockError::Error(error)) => Err(JournalError::Io(path, error)),
     }

@@ -1,8 +1,10 @@
 mod failures;
+#[cfg(loom)]
+mod loom;
 mod model;
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 
 use claviger_domain::ids::CredentialId;

@@ -94,12 +94,8 @@ async fn verify_keys(Extension(gate): Extension<Gate>, request: Request) -> Resp
         for (place, request) in requests.iter().enumerate() {
             parsed.push(request.parsed().map_err(|fault| fault.within("requests", place))?);
         }
-        let mut decisions = Vec::with_capacity(parsed.len());
-        for request in &parsed {
-            let decision = verify::verify(passage.app(), &actor, request).await?;
-            passage.count(&decision);
-            decisions.push(decision);
-        }
+        let decisions = verify::verify_each(passage.app(), &actor, &parsed).await?;
+        decisions.iter().for_each(|decision| passage.count(decision));
         let results =
             decisions.iter().map(|decision| Verification::of(decision, passage.request_id)).collect();
         gate::json(&Verifications { results })

@@ -4,10 +4,13 @@
 
 mod commands;
 mod connections;
+mod gateway_kill;
+mod gateway_revoke;
 mod kill;
 mod logs;
 mod offline;
 mod peppers;
+mod postgres;
 mod proxies;
 mod readme;
 mod start;

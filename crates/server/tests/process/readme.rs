@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::Installation;
 
@@ -29,18 +29,23 @@ fn the_readme_tour_works_when_pasted() {
     let out = String::from_utf8(shell.stdout).unwrap();
     assert!(shell.status.success(), "{out}{}", String::from_utf8_lossy(&shell.stderr));
     let answers: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let [list, first, rotated, revoked, gone, usage, summary, audit] = &answers[..] else {
+    let [list, first, passed, reported, rotated, revoked, gone, ended, usage, summary, audit] = &answers[..]
+    else {
         panic!("{answers:#?}")
     };
     assert_eq!(list["pagination"]["total"], 1);
     assert_eq!(first["code"], "VALID");
+    assert_eq!(passed, &json!({"status": 200, "for": first["credential"]["id"]}));
+    assert_eq!(reported["results"][0]["outcome"], "recorded");
     assert_eq!(rotated["code"], "VALID");
     assert_eq!(rotated["credential"], first["credential"]);
     assert_eq!(revoked["data"]["revoked"], true);
     assert_eq!(gone["code"], "REVOKED");
-    assert_eq!(usage["data"]["total_requests"], 3);
+    assert_eq!(ended, &json!({}));
+    assert_eq!(usage["data"]["total_requests"], 4);
+    assert_eq!(usage["data"]["avg_response_time_ms"], 41);
     assert_eq!(usage["data"]["failed_requests"], 1);
-    assert_eq!(summary["data"][0]["total_requests"], 3);
+    assert_eq!(summary["data"][0]["total_requests"], 4);
     let actions: Vec<_> = audit["data"].as_array().unwrap().iter().map(|entry| &entry["action"]).collect();
     assert_eq!(
         actions,

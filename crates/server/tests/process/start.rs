@@ -32,7 +32,7 @@ fn what_is_made_is_the_owners_alone() {
     let installation = Installation::new();
     let server = installation.start();
     let mode = |name: &str| fs::metadata(installation.data(name)).unwrap().permissions().mode() & 0o777;
-    assert_eq!(mode(""), 0o700);
+    assert_eq!((mode(""), mode("journal")), (0o700, 0o700));
     for file in entries(&installation.data("")) {
         assert_eq!(mode(&file), 0o600, "{file}");
     }

@@ -267,8 +267,16 @@ pub(crate) async fn call(
 /// Where a directory's entries end up after a refusal that must not touch anything.
 pub(crate) fn entries(directory: &Path) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
-    let mut names: Vec<String> =
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names = Vec::new();
+    for entry in entries {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        match directory.join(&name) {
+            below if below.is_dir() => {
+                names.extend(self::entries(&below).iter().map(|file| format!("{name}/{file}")));
+            }
+            _ => names.push(name),
+        }
+    }
     names.sort();
     names
 }

@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use crate::Outcome;
 use crate::client::Client;
 use crate::figures::{mebibytes, median};
+use crate::process;
 
 /// Nothing here takes as long.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -35,11 +36,15 @@ pub(crate) fn binary() -> Outcome<PathBuf> {
 pub(crate) struct Installation {
     directory: TempDir,
     pub(crate) key: String,
+    /// Of the operator, who may verify every organization's keys.
+    pub(crate) bootstrap_key: String,
 }
 
 impl Installation {
     pub(crate) fn new() -> Outcome<Self> {
-        let mut new = Self { directory: directory()?, key: String::new() };
+        let mut new = Self { directory: directory()?, key: String::new(), bootstrap_key: String::new() };
+        let made = output(new.command()?.args(["bootstrap-key", "generate"]))?;
+        new.bootstrap_key = String::from_utf8(made)?.trim().to_owned();
         output(new.command()?.arg("migrate"))?;
         let made = output(new.command()?.args(["admin-key", "create", "--json"]).args([
             "--entity-name=Benchmark",
@@ -58,9 +63,13 @@ impl Installation {
         let directory = directory()?;
         for entry in fs::read_dir(self.directory.path())? {
             let entry = entry?;
+            // Whoever has stopped has left nothing in the journal; each server makes its own.
+            if entry.file_type()?.is_dir() {
+                continue;
+            }
             fs::copy(entry.path(), directory.path().join(entry.file_name()))?;
         }
-        Ok(Self { directory, key: self.key.clone() })
+        Ok(Self { directory, key: self.key.clone(), bootstrap_key: self.bootstrap_key.clone() })
     }
 
     pub(crate) fn database(&self) -> PathBuf {
@@ -69,7 +78,14 @@ impl Installation {
 
     /// Runs a server on it, with no limit on calls but otherwise as delivered: its log goes to a file.
     pub(crate) fn start(&self) -> Outcome<Server> {
-        start(self.command()?, self.directory.path())
+        self.start_with(&[])
+    }
+
+    /// As [`Self::start`], with these settings.
+    pub(crate) fn start_with(&self, settings: &[(&str, &str)]) -> Outcome<Server> {
+        let mut command = self.command()?;
+        command.env("CLAVIGER_BOOTSTRAP_KEY", &self.bootstrap_key).envs(settings.iter().copied());
+        start(command, self.directory.path())
     }
 
     fn command(&self) -> Outcome<Command> {
@@ -162,10 +178,24 @@ impl Server {
 
     /// Its resident memory in MiB.
     pub(crate) fn memory(&self) -> Outcome<f64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
-        let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse()?;
-        Ok(mebibytes(kibibytes * 1024))
+        Ok(mebibytes(process::memory(self.child.id())?))
+    }
+
+    /// The processor time it has used so far.
+    pub(crate) fn processor(&self) -> Outcome<Duration> {
+        process::processor(self.child.id())
+    }
+
+    /// The figures it publishes.
+    pub(crate) fn figures(&self) -> Outcome<String> {
+        Ok(String::from_utf8(self.client("")?.get("/metrics")?.to_vec())?)
+    }
+
+    /// One of them, by its name and labels.
+    pub(crate) fn figure(&self, name: &str) -> Outcome<f64> {
+        let figures = self.figures()?;
+        let value = figures.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        Ok(value.ok_or_else(|| format!("no {name} is published"))?.parse()?)
     }
 
     /// Stops it as an operator would, and waits until it has.

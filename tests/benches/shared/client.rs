@@ -33,20 +33,21 @@ impl Client {
     }
 
     fn send(&mut self, method: &str, path: &str, body: &str, expected: u16) -> Outcome<&[u8]> {
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\n\
-             content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-            self.key,
-            body.len()
-        );
-        self.stream.get_mut().write_all(request.as_bytes())?;
+        let request = request(method, path, &self.key, body);
+        let (status, answer) = self.exchange(request.as_bytes())?;
+        if status == expected {
+            Ok(answer)
+        } else {
+            Err(format!("{method} {path}: {status} {}", String::from_utf8_lossy(answer)).into())
+        }
+    }
+
+    /// Sends a whole request; answers the status and the body.
+    pub(crate) fn exchange(&mut self, request: &[u8]) -> Outcome<(u16, &[u8])> {
+        self.stream.get_mut().write_all(request)?;
         let status = self.head()?;
         self.stream.read_exact(&mut self.body)?;
-        if status == expected {
-            Ok(&self.body)
-        } else {
-            Err(format!("{method} {path}: {status} {}", String::from_utf8_lossy(&self.body)).into())
-        }
+        Ok((status, &self.body))
     }
 
     /// Reads up to the body, and makes room for it.
@@ -66,4 +67,13 @@ impl Client {
         self.body.resize(length.ok_or("an answer without content-length")?, 0);
         Ok(status)
     }
+}
+
+/// A whole request.
+pub(crate) fn request(method: &str, path: &str, key: &str, body: &str) -> String {
+    format!(
+        "{method} {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {key}\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
 }

@@ -6,9 +6,10 @@
 use std::path::Path;
 
 use sea_orm::entity::prelude::*;
-use sea_orm::{ConnectOptions, Database, DatabaseConnection, QueryOrder};
+use sea_orm::{ConnectOptions, Database, DatabaseConnection, IntoActiveModel, QueryOrder, TransactionTrait};
 
 use crate::Outcome;
+use crate::random::Random;
 
 pub(crate) mod credential {
     use sea_orm::entity::prelude::*;
@@ -156,26 +157,28 @@ impl Rows {
     }
 }
 
-/// Random enough for ids, and the same in every run (SplitMix64).
-#[derive(Debug)]
-pub(crate) struct Random(pub(crate) u64);
+/// Fills a database up to `total` credentials.
+pub(crate) async fn fill(database: &Path, rows: &Rows, total: u64) -> Outcome<()> {
+    const ROWS_OF_A_STATEMENT: usize = 1_000;
+    const ROWS_OF_A_TRANSACTION: usize = 50_000;
 
-impl Random {
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn bytes<const N: usize>(&mut self) -> [u8; N] {
-        let mut bytes = [0; N];
-        for chunk in bytes.chunks_mut(8) {
-            chunk.copy_from_slice(&self.next().to_le_bytes()[..chunk.len()]);
+    let db = connect(database, "OFF").await?;
+    let numbers: Vec<u64> = (1..total).collect();
+    for part in numbers.chunks(ROWS_OF_A_TRANSACTION) {
+        let tx = db.begin().await?;
+        for part in part.chunks(ROWS_OF_A_STATEMENT) {
+            let copies = || part.iter().map(|number| rows.copy(*number));
+            let credentials = copies().map(|rows| rows.credential.into_active_model());
+            let secrets = copies().map(|rows| rows.secret.into_active_model());
+            let entries = copies().map(|rows| rows.entry.into_active_model());
+            credential::Entity::insert_many(credentials).exec_without_returning(&tx).await?;
+            secret::Entity::insert_many(secrets).exec_without_returning(&tx).await?;
+            entry::Entity::insert_many(entries).exec_without_returning(&tx).await?;
         }
-        bytes
+        tx.commit().await?;
     }
+    db.close().await?;
+    Ok(())
 }
 
 /// One connection, set up as the product's writer is but for the durability.
