@@ -133,7 +133,8 @@ async fn a_report_counts_only_for_whom_may_report_when_it_is_written() {
     let organization = organization_of(&world, &partner).await;
     let credential = partner.credential("Production").await["credential"]["id"].clone();
     let now = world.app.now();
-    let changes: [(fn(&mut Credential, Timestamp), u16, &str); 4] = [
+    type Change = fn(&mut Credential, Timestamp);
+    let changes: [(Change, u16, &str); 4] = [
         (|it, now| it.revoked = Some(Revocation { at: now, reason: None }), 401, "unauthorized"),
         (|it, now| it.disabled_at = Some(now), 401, "unauthorized"),
         (|it, now| it.expires_at = Some(now), 401, "unauthorized"),

@@ -141,7 +141,8 @@ async fn the_key_comes_as_bearer_or_in_a_header_of_its_own() {
     let good = staged(&world, |_| {}).await.key;
     let other = stage::never_issued(KeyFormat::Live);
     let [bearer, foreign] = [format!("Bearer {good}"), format!("Bearer {other}")];
-    let cases: [(&[(&str, &str)], u16, &str); 12] = [
+    type Headers<'a> = &'a [(&'a str, &'a str)];
+    let cases: [(Headers<'_>, u16, &str); 12] = [
         (&[("authorization", &bearer)], 200, ""),
         (&[("x-api-key", &good)], 200, ""),
         (&[("authorization", &bearer), ("x-api-key", &other)], 200, ""),
