@@ -1,8 +1,9 @@
 //! Rate limits: how often in how long, as a sliding window over two cells.
 //!
 //! Time is cut into cells of one window's length. What counts against the limit is the current cell
-//! plus the part of the one before it that the window still covers, taken as spread evenly: steady
-//! traffic at the limit is never starved, and a burst at a cell's edge does not pass twice.
+//! plus the part of the one before it that the window still covers, taken as spread evenly and rounded up: a
+//! burst at a cell's edge does not pass twice, and steady traffic at the limit of N is given at least N - 1 in each
+//! window (so that a limit of one admits every other one of calls that come exactly a window apart).
 
 use std::fmt;
 use std::str::FromStr;

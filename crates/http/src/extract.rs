@@ -164,11 +164,6 @@ pub(crate) struct Body<T> {
 }
 
 impl<T> Body<T> {
-    /// The input alone, where nobody is asked who calls.
-    pub(crate) fn input(self) -> T {
-        self.input
-    }
-
     /// The call, now repeatable if it asked to be, and the input.
     pub(crate) fn of<G>(self, May(call, _): May<G>) -> (Call, T) {
         (call.repeatable(self.repeat), self.input)

@@ -130,15 +130,15 @@ async fn a_change_does_not_give_back_what_was_spent() {
 }
 
 #[tokio::test]
-async fn how_late_a_change_was_noticed_is_told() {
+async fn how_long_others_changes_have_not_been_read_is_told() {
     let world = World::new().await;
-    let other = world.beside().await;
-    let partner = world.partner().await;
-    elsewhere(&other, &partner, "POST", "/v1/admin/users", &json!({"name": "A"})).await;
+    world.follow().await;
     world.advance(TimeDelta::milliseconds(700));
+    assert_eq!(world.app.revocation_lag(), TimeDelta::milliseconds(700));
     world.follow().await;
-    assert_eq!(world.app.change_lag(), TimeDelta::milliseconds(700));
+    assert_eq!(world.app.revocation_lag(), TimeDelta::zero());
+    world.app.store().clone().close().await;
     world.advance(TimeDelta::seconds(5));
-    world.follow().await;
-    assert_eq!(world.app.change_lag(), TimeDelta::milliseconds(700), "its own changes are not late");
+    assert!(claviger_app::memory::follow(&world.app).await.is_err());
+    assert_eq!(world.app.revocation_lag(), TimeDelta::seconds(5), "a read that failed is none");
 }
