@@ -197,7 +197,8 @@ async fn a_report_counts_for_when_the_call_was() {
         if is_in_reach {
             assert_eq!(answer.status, 200, "{at}: {}", answer.text);
         } else {
-            let detail = "occurred_at must lie within the last 32 days, and not in the future";
+            let detail =
+                "reports[1].occurred_at must lie within the last 32 days, and at most 5 minutes ahead";
             assert_eq!((answer.status, &answer.json()["detail"]), (400, &json!(detail)), "{at}");
         }
     }
