@@ -41,6 +41,10 @@ soak minutes="60":
     cargo build --release
     cargo bench -p claviger-tests --bench gateway -- soak {{ minutes }}
 
+# Runs the engine's locks and counters in every order its threads can get to them
+loom:
+    CARGO_TARGET_DIR=target/loom RUSTFLAGS="--cfg loom" cargo test -p claviger-engine --lib loom
+
 # Kills the server fifty times in the middle of a stream of creates, and looks at what is left
 kill:
     CLAVIGER_TEST_KILLS=50 cargo test -p claviger-server --test process -- --nocapture kill::what_was_answered

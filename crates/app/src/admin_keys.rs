@@ -293,7 +293,7 @@ fn fact(seen: &Seen, verb: Verb, more: Details) -> Fact {
         target: seen.key.id.uuid(),
         organization: Some(seen.key.organization),
         details,
-        // No key is decided by its maker: what it made goes on working.
-        learn: Learn::Nothing,
+        // What it made goes on working.
+        learn: Learn::Callers,
     }
 }

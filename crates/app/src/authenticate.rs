@@ -3,9 +3,11 @@
 use std::net::IpAddr;
 
 use claviger_domain::Timestamp;
-use claviger_domain::actor::{Actor, Owner};
-use claviger_domain::capability::Capability;
+use claviger_domain::account::UserAccount;
+use claviger_domain::actor::{Actor, Owner, Refusal};
+use claviger_domain::capability::{Capability, CapabilitySet};
 use claviger_domain::credential::Credential;
+use claviger_domain::scope::Scopes;
 use claviger_domain::secret::{KeyFormat, Plaintext, PresentedKey};
 use claviger_domain::verification::Demand;
 use claviger_store::{Tables, Tx};
@@ -64,18 +66,22 @@ pub async fn gateway(app: &App, key: PresentedKey<'_>, address: Option<IpAddr>) 
     match key.format() {
         KeyFormat::Bootstrap => app.bootstrap_key(key).map(Actor::Bootstrap).ok_or(Error::UnknownKey),
         KeyFormat::Live => {
-            let known = memory::find(app, key).await?.ok_or(Error::UnknownKey)?;
+            let known = memory::find_caller(app, key).await?.ok_or(Error::UnknownKey)?;
             let demand = Demand { address, ..Demand::default() };
             if app.engine().refuses(&known, &demand, app.now()).is_some() {
                 return Err(Error::UnknownKey);
             }
-            let may_verify = known.snapshot.scopes.cover_word(VERIFY_SCOPE);
-            let capabilities = may_verify.then_some(Capability::VerifyKeys).into_iter().collect();
+            let capabilities = capabilities(&known.snapshot.scopes);
             let organization = known.organization.id;
             Ok(Actor::Credential { id: known.snapshot.id, organization, capabilities })
         }
         KeyFormat::Admin | KeyFormat::Partner | KeyFormat::Test | KeyFormat::Scim => Err(Error::UnknownKey),
     }
+}
+
+/// What an organization's key may do here, by its scopes.
+fn capabilities(scopes: &Scopes) -> CapabilitySet {
+    scopes.cover_word(VERIFY_SCOPE).then_some(Capability::VerifyKeys).into_iter().collect()
 }
 
 async fn bootstrap(app: &App, key: &Plaintext) -> Result<Actor, Error> {
@@ -110,10 +116,29 @@ pub(crate) async fn again(
         }
         Actor::Credential { id, .. } => {
             let found = tx.credentials().find(Owner::Installation, *id).await?;
-            let usable = |credential: &Credential| {
-                credential.revoked.is_none() && (ends || credential.disabled_at.is_none())
-            };
-            found.filter(usable).map(|_| ()).ok_or(Error::UnknownKey)
+            let credential = found.filter(|it| it.revoked.is_none()).ok_or(Error::UnknownKey)?;
+            if ends {
+                return Ok(());
+            }
+            if !is_usable(tx, &credential, now).await? {
+                return Err(Error::UnknownKey);
+            }
+            match capabilities(&credential.scopes).contains(capability) {
+                true => Ok(()),
+                false => Err(Refusal::Lacks(capability).into()),
+            }
         }
     }
+}
+
+/// Whether its key opens anything at `now`, as far as that does not depend on where it is presented.
+async fn is_usable(tx: &Tx, credential: &Credential, now: Timestamp) -> Result<bool, Error> {
+    if credential.disabled_at.is_some() || credential.expires_at.is_some_and(|end| end <= now) {
+        return Ok(false);
+    }
+    let users: Vec<_> = credential.user_account.into_iter().collect();
+    let users = tx.user_accounts().find_many(Owner::Installation, &users).await?;
+    let organization = tx.organizations().find_unscoped(credential.organization).await?;
+    let is_active = organization.is_some_and(|organization| !organization.is_suspended());
+    Ok(is_active && !users.iter().any(UserAccount::is_suspended))
 }

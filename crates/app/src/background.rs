@@ -2,6 +2,7 @@
 //! followed, batches are written, and what has outlived its use is forgotten.
 
 use std::future::Future;
+use std::pin::pin;
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -24,7 +25,7 @@ const AT_ONCE: u64 = 5_000;
 /// Runs until `until` completes, then writes what is left.
 pub async fn run(app: App, until: impl Future<Output = ()>) {
     let mut work = JoinSet::new();
-    work.spawn(load(app.clone()));
+    let loading = tokio::spawn(load(app.clone()));
     work.spawn(every(FOLLOW_EVERY, app.clone(), "changes were not followed", |app| async move {
         memory::follow(&app).await
     }));
@@ -38,7 +39,17 @@ pub async fn run(app: App, until: impl Future<Output = ()>) {
         forget(&app).await
     }));
     work.spawn(batches(app.clone()));
-    until.await;
+    let mut until = pin!(until);
+    loop {
+        tokio::select! {
+            () = &mut until => break,
+            // None of them ends by itself: one that does has met what nobody foresaw.
+            Some(ended) = work.join_next() => {
+                tracing::error!(?ended, "background work has ended; restart this server");
+            }
+        }
+    }
+    loading.abort();
     work.shutdown().await;
     if let Err(error) = drain::drain(&app).await {
         tracing::warn!(%error, "decided calls stay in the journal until the next start");
@@ -95,7 +106,8 @@ async fn flush(app: &App) {
 pub async fn forget(app: &App) -> Result<(), Error> {
     let now = app.now();
     forget_old_answers(app).await?;
-    let old = now - reports::KNOWN_FOR;
+    // One that lay ahead of its time comes into reach later.
+    let old = now - reports::KNOWN_FOR - reports::AHEAD;
     let delete = async |tx: &Tx| Ok(tx.usage_reports().delete_older_unscoped(old, AT_ONCE).await?);
     while app.store().transaction::<_, Error>(delete).await? > 0 {}
     for (span, before) in app.retention().ends(now) {

@@ -154,10 +154,9 @@ impl Call {
                 for (place, fact) in (0..).zip(entries) {
                     // A microsecond apart, the entries of one change stay in its order.
                     let at = now + TimeDelta::microseconds(place);
-                    let resource = fact.resource;
                     let (entry, learn) = self.entry(fact, at);
                     tx.audit_log().insert(&entry).await?;
-                    learnt.push((entry.id, resource, learn));
+                    learnt.push((entry.id, learn));
                 }
                 let answer = word(outcome);
                 if let Some(repeat) = &self.repeat {
@@ -168,10 +167,7 @@ impl Call {
             .await?;
         // Between the commit and here nothing can fail, and nothing can be cancelled: a call that begins
         // after the answer meets what was changed.
-        for (entry, resource, learn) in learnt {
-            if matches!(resource, Resource::AdminKey | Resource::Organization) {
-                self.app.recent().forget();
-            }
+        for (entry, learn) in learnt {
             self.app.learn(entry, learn);
         }
         Ok(answer)

@@ -23,6 +23,8 @@ use crate::{App, Error};
 
 /// Credentials in one transaction, more or less: other writers wait for it.
 const WORTH_A_TRANSACTION: usize = 2_000;
+/// Any number that nothing else on the database is likely to use.
+const DRAINING: i64 = 4_807_234_166_571_264;
 const FEWEST: usize = 2_000;
 const MOST: usize = 400_000;
 /// How long a question for figures waits for the calls that are not in them yet.
@@ -76,7 +78,13 @@ pub async fn drain(app: &App) -> Result<(), Error> {
         }
         let reached = match settle(app, journal.id(), &progress.drained, &batch, &uses).await? {
             Settled::Written => batch.upto,
-            Settled::Ahead(known) => known,
+            Settled::Ahead(known) => {
+                tracing::warn!(
+                    ?known,
+                    "calls of the usage journal are in the database already: an answer was lost"
+                );
+                known
+            }
         };
         progress.drained = beyond(&progress.drained, &reached);
         journal.drained(&reached).map_err(Error::NotCounted)?;
@@ -102,7 +110,7 @@ impl App {
 /// Before figures are told: they should not lag behind what the caller has seen decided. A database that
 /// is busy is not waited for, the figures are then a little old.
 pub(crate) async fn catch_up(app: &App) {
-    if app.engine().journal().is_none_or(|journal| journal.state().records == 0) {
+    if app.engine().journal().is_none_or(Journal::is_drained) {
         return;
     }
     // In a task of its own: it goes on when nobody waits for it any more.
@@ -159,6 +167,9 @@ async fn settle(
     }
     app.store()
         .transaction(async |tx: &Tx| {
+            // An earlier attempt whose answer was lost may still be on its way to its commit, and what an
+            // organization's credentials share is spent from by the drains of all servers.
+            tx.alone(DRAINING).await?;
             let known = positions(tx, journal).await?;
             if known != *drained {
                 let is_behind = |(lane, offset)| known.get(lane).is_none_or(|known| known < offset);

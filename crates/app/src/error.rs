@@ -40,9 +40,12 @@ pub enum Error {
     ExpiryInThePast,
     #[error("a period ends before it starts")]
     InvertedPeriod,
-    /// An instant is too old, or too far in the future.
-    #[error("an instant is out of reach")]
-    OutOfReach,
+    /// A report tells of a call that is too old, or too far in the future.
+    #[error("the instant of report {place} is out of reach")]
+    OutOfReach {
+        /// Which of the reports, counted from 0.
+        place: usize,
+    },
     /// The resource is not in the state the change was meant for (`If-Match`).
     #[error("the precondition does not hold")]
     Stale,
@@ -58,7 +61,7 @@ pub enum Error {
     /// More of this kind is under way than the database is to be burdened with.
     #[error("too much is under way")]
     Busy,
-    /// A decided call cannot be written down: it was not decided.
+    /// A decided call cannot be written down, or not brought to disk: its answer is withheld.
     #[error("the call cannot be counted")]
     NotCounted(#[source] JournalError),
     /// The database does not answer.

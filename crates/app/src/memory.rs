@@ -3,11 +3,13 @@
 //! those of others are read from the audit log, which tells of every change.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use chrono::TimeDelta;
+use claviger_domain::Timestamp;
 use claviger_domain::actor::Owner;
 use claviger_domain::audit::Resource;
 use claviger_domain::credential::Credential;
@@ -15,7 +17,7 @@ use claviger_domain::ids::{AuditEntryId, BootstrapKeyId, CredentialId, Organizat
 use claviger_domain::secret::{Digest, KeyFormat, PresentedKey};
 use claviger_engine::{Change, Known, Loaded, LoadedCounter};
 use claviger_store::{Spent, Tables};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use uuid::Uuid;
 
 use crate::{App, Error};
@@ -23,8 +25,8 @@ use crate::{App, Error};
 /// What must be known of a change as soon as it is committed.
 #[derive(Debug)]
 pub(crate) enum Learn {
-    /// Nothing: keys are not decided by it.
-    Nothing,
+    /// Admin keys that are remembered for a moment are asked for again: one of them has changed.
+    Callers,
     Engine(Change),
     /// The one bootstrap key in force.
     Bootstrap(BootstrapKeyId, Digest),
@@ -33,7 +35,8 @@ pub(crate) enum Learn {
 #[derive(Debug)]
 pub(crate) struct Memory {
     bootstrap: ArcSwap<Vec<(BootstrapKeyId, Digest)>>,
-    lookups: Semaphore,
+    lookups: Lookups,
+    callers: Lookups,
     followed: Mutex<Followed>,
     is_loaded: std::sync::atomic::AtomicBool,
 }
@@ -42,10 +45,46 @@ impl Default for Memory {
     fn default() -> Self {
         Self {
             bootstrap: ArcSwap::default(),
-            lookups: Semaphore::new(LOOKUPS),
+            lookups: Lookups::default(),
+            callers: Lookups::default(),
             followed: Mutex::default(),
             is_loaded: false.into(),
         }
+    }
+}
+
+/// Look-ups of keys that may be anybody's guess: a few at once, so that whoever guesses does not take the
+/// database from the others, and not many in line.
+#[derive(Debug)]
+struct Lookups {
+    turns: Semaphore,
+    waiting: AtomicUsize,
+}
+
+impl Default for Lookups {
+    fn default() -> Self {
+        Self { turns: Semaphore::new(LOOKUPS), waiting: AtomicUsize::default() }
+    }
+}
+
+/// One of those in line, until it is dropped.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Lookups {
+    async fn turn(&self) -> Result<SemaphorePermit<'_>, Error> {
+        let before = self.waiting.fetch_add(1, Ordering::Relaxed);
+        let _waiting = Waiting(&self.waiting);
+        if before >= MOST_WAITING {
+            return Err(Error::Busy);
+        }
+        let turn = tokio::time::timeout(PATIENCE, self.turns.acquire()).await;
+        turn.map_err(|_| Error::Busy)?.map_err(|error| Error::Internal(error.into()))
     }
 }
 
@@ -55,18 +94,21 @@ struct Followed {
     from: Option<AuditEntryId>,
     /// Entries of the last seconds that are known: this process' own, and others' that were read.
     known: BTreeSet<AuditEntryId>,
-    /// How late the last change of another process was noticed.
-    lag: TimeDelta,
+    /// When they were last read to their end.
+    done_at: Option<Timestamp>,
 }
 
-/// Look-ups of unknown keys under way at once: whoever guesses must not take the database from the others.
 const LOOKUPS: usize = 4;
+const MOST_WAITING: usize = 512;
 /// How long a look-up waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Credentials read at once after the start.
 const PAGE: u64 = 2_000;
-/// Entries are read again for so long: a transaction of another process may end after one that began later.
-const OVERLAP: TimeDelta = TimeDelta::seconds(2);
+/// Entries are read again for so long: an entry has the time at which its transaction began, and becomes
+/// visible when that ends. The embedded database's writers are alone; elsewhere transactions wait for each other, but
+/// for no longer than the store lets them, and clocks differ.
+const OVERLAP_OF_ONE_WRITER: TimeDelta = TimeDelta::seconds(10);
+const OVERLAP: TimeDelta = TimeDelta::seconds(60);
 
 impl App {
     fn followed(&self) -> std::sync::MutexGuard<'_, Followed> {
@@ -76,11 +118,19 @@ impl App {
     /// Puts a change in force that was committed just now. Nothing can fail here.
     pub(crate) fn learn(&self, entry: AuditEntryId, learn: Learn) {
         match learn {
-            Learn::Nothing => {}
-            Learn::Engine(change) => self.engine().apply(change),
+            Learn::Callers => self.recent().forget(),
+            Learn::Engine(change) => self.put_in_force(change),
             Learn::Bootstrap(id, digest) => self.memory().bootstrap.store(vec![(id, digest)].into()),
         }
         self.followed().known.insert(entry);
+    }
+
+    fn put_in_force(&self, change: Change) {
+        // A suspended organization's admin keys stop with it.
+        if matches!(change, Change::Organization(_)) {
+            self.recent().forget();
+        }
+        self.engine().apply(change);
     }
 
     /// The bootstrap key that is presented, when it is in force.
@@ -91,10 +141,11 @@ impl App {
         Some(*id)
     }
 
-    /// How late the last change of another process was noticed.
+    /// How long ago the changes of other processes were last read to their end: no older one is not in
+    /// force here.
     #[must_use]
-    pub fn change_lag(&self) -> TimeDelta {
-        self.followed().lag
+    pub fn revocation_lag(&self) -> TimeDelta {
+        self.followed().done_at.map_or(TimeDelta::zero(), |at| self.now() - at)
     }
 
     /// Whether every credential has been loaded since the start. Before that, keys are looked up.
@@ -103,12 +154,16 @@ impl App {
         self.memory().is_loaded.load(std::sync::atomic::Ordering::Relaxed)
     }
 
+    fn overlap(&self) -> TimeDelta {
+        if self.store().is_embedded() { OVERLAP_OF_ONE_WRITER } else { OVERLAP }
+    }
+
     /// Readies what decides about keys: from here on changes are followed.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the database does not answer.
     pub(crate) async fn begin_to_follow(&self) -> Result<(), Error> {
-        self.followed().from = Some(AuditEntryId::least_of(self.now() - OVERLAP));
+        self.followed().from = Some(AuditEntryId::least_of(self.now() - self.overlap()));
         self.reload_bootstrap_keys().await
     }
 
@@ -125,6 +180,16 @@ impl App {
 /// # Errors
 /// [`Error::Unavailable`], [`Error::Busy`].
 pub(crate) async fn find(app: &App, key: PresentedKey<'_>) -> Result<Option<Known>, Error> {
+    find_in(app, &app.memory().lookups, key).await
+}
+
+/// As [`find`], of a key whose holder wants something of this process: not in line with the keys that
+/// gateways ask about.
+pub(crate) async fn find_caller(app: &App, key: PresentedKey<'_>) -> Result<Option<Known>, Error> {
+    find_in(app, &app.memory().callers, key).await
+}
+
+async fn find_in(app: &App, lookups: &Lookups, key: PresentedKey<'_>) -> Result<Option<Known>, Error> {
     // Keys of other kinds belong to no credential: nobody needs to be asked.
     if matches!(key.format(), KeyFormat::Admin | KeyFormat::Bootstrap) {
         return Ok(None);
@@ -136,8 +201,7 @@ pub(crate) async fn find(app: &App, key: PresentedKey<'_>) -> Result<Option<Know
     if let Some(answer) = remembered(app) {
         return Ok(answer);
     }
-    let turn = tokio::time::timeout(PATIENCE, app.memory().lookups.acquire()).await;
-    let _turn = turn.map_err(|_| Error::Busy)?;
+    let _turn = lookups.turn().await?;
     // Somebody may have looked it up while this one waited.
     if let Some(answer) = remembered(app) {
         return Ok(answer);
@@ -146,13 +210,7 @@ pub(crate) async fn find(app: &App, key: PresentedKey<'_>) -> Result<Option<Know
     // A change that overtakes the read makes it void; so many in a row are no accident.
     for _ in 0..10 {
         let mark = app.engine().mark();
-        let loaded = match load_by_digests(app, &digests).await {
-            Ok(loaded) => loaded,
-            // Everything is known: what is not, is not a key.
-            Err(Error::Unavailable(_)) if app.is_loaded() => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let Some(loaded) = loaded else {
+        let Some(loaded) = load_by_digests(app, &digests).await? else {
             app.engine().remember_unknown(key, app.now());
             return Ok(None);
         };
@@ -161,6 +219,14 @@ pub(crate) async fn find(app: &App, key: PresentedKey<'_>) -> Result<Option<Know
         }
     }
     Err(Error::Busy)
+}
+
+/// A turn to look up a key that may be anybody's guess.
+///
+/// # Errors
+/// [`Error::Busy`] when too many wait.
+pub(crate) async fn turn(app: &App) -> Result<impl Drop + '_, Error> {
+    app.memory().lookups.turn().await
 }
 
 async fn load_by_digests(app: &App, digests: &[Digest]) -> Result<Option<Loaded>, Error> {
@@ -265,6 +331,7 @@ async fn reload(app: &App, id: CredentialId) -> Result<(), Error> {
 /// where this one did.
 pub async fn follow(app: &App) -> Result<(), Error> {
     let Some(mut from) = app.followed().from else { return Ok(()) };
+    let began_at = app.now();
     loop {
         let changes = app.store().audit_log().changes_after_unscoped(from, PAGE).await?;
         let Some(last) = changes.last() else { break };
@@ -273,19 +340,19 @@ pub async fn follow(app: &App) -> Result<(), Error> {
             if app.followed().known.contains(&change.entry) {
                 continue;
             }
-            put_in_force(app, change.resource, change.target).await?;
-            let mut followed = app.followed();
-            followed.known.insert(change.entry);
-            followed.lag = app.now() - change.at;
+            if let Some(resource) = change.resource {
+                put_in_force(app, resource, change.target).await?;
+            }
+            app.followed().known.insert(change.entry);
         }
     }
     // What is older than the overlap will not be read again.
     let mut followed = app.followed();
-    let horizon = AuditEntryId::least_of(app.now() - OVERLAP);
-    if followed.from.is_some_and(|from| from < horizon) {
-        followed.from = Some(horizon);
-    }
+    let horizon = AuditEntryId::least_of(began_at - app.overlap());
+    // A clock that was set back takes this back with it.
+    followed.from = Some(horizon);
     followed.known = followed.known.split_off(&horizon);
+    followed.done_at = Some(began_at);
     Ok(())
 }
 
@@ -296,16 +363,15 @@ async fn put_in_force(app: &App, resource: Resource, target: Uuid) -> Result<(),
         Resource::UserAccount => {
             let ids = [UserAccountId::from_uuid(target)];
             for account in store.user_accounts().find_many(Owner::Installation, &ids).await? {
-                app.engine().apply(Change::UserAccount(account.into()));
+                app.put_in_force(Change::UserAccount(account.into()));
             }
             Ok(())
         }
-        Resource::Organization | Resource::Settings => {
+        Resource::Organization => {
             let id = OrganizationId::from_uuid(target);
             if let Some(organization) = store.organizations().find_unscoped(id).await? {
-                app.engine().apply(Change::Organization(organization.into()));
+                app.put_in_force(Change::Organization(organization.into()));
             }
-            app.recent().forget();
             Ok(())
         }
         Resource::BootstrapKey => app.reload_bootstrap_keys().await,
@@ -313,6 +379,8 @@ async fn put_in_force(app: &App, resource: Resource, target: Uuid) -> Result<(),
             app.recent().forget();
             Ok(())
         }
-        Resource::Usage | Resource::AuditLog | Resource::Role | Resource::Request => Ok(()),
+        Resource::Usage | Resource::AuditLog | Resource::Settings | Resource::Role | Resource::Request => {
+            Ok(())
+        }
     }
 }

@@ -33,17 +33,24 @@ impl OnDisk {
 }
 
 impl App {
-    /// Completes when what stands at `place` cannot be lost any more.
-    pub(crate) async fn await_disk(&self, place: Place) -> Result<(), Error> {
+    /// Completes when what stands at these places cannot be lost any more.
+    pub(crate) async fn await_disk(&self, places: impl Iterator<Item = Place>) -> Result<(), Error> {
         let on_disk = self.on_disk();
         if on_disk.durability == Durability::Process {
             return Ok(());
         }
-        let Some(lane) = on_disk.lanes.get(&place.lane) else { return Ok(()) };
-        // Whoever comes first writes for all who wait behind.
-        let mut synced = lane.lock().await;
-        if *synced < place.offset {
-            *synced = sync(self, place.lane).await?;
+        let mut furthest = BTreeMap::new();
+        for Place { lane, offset } in places {
+            let of_lane = furthest.entry(lane).or_insert(offset);
+            *of_lane = offset.max(*of_lane);
+        }
+        for (lane, offset) in furthest {
+            let Some(synced) = on_disk.lanes.get(&lane) else { continue };
+            // Whoever comes first writes for all who wait behind.
+            let mut synced = synced.lock().await;
+            if *synced < offset {
+                *synced = sync(self, lane).await?;
+            }
         }
         Ok(())
     }

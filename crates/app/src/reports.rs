@@ -14,7 +14,7 @@ use crate::{Call, Error, authenticate};
 /// For so long a report is known again.
 pub(crate) const KNOWN_FOR: TimeDelta = TimeDelta::days(32);
 /// Gateways' clocks differ.
-const AHEAD: TimeDelta = TimeDelta::minutes(5);
+pub(crate) const AHEAD: TimeDelta = TimeDelta::minutes(5);
 
 /// What came of one call.
 #[derive(Debug)]
@@ -61,8 +61,9 @@ async fn take_once(call: &Call, reports: &[Report]) -> Result<Vec<Outcome>, Erro
         let now = call.app().now();
         authenticate::again(tx, call.actor(), VerifyKeys, now).await?;
         let in_reach = |at: Timestamp| now - KNOWN_FOR < at && at <= now + AHEAD;
-        if !reports.iter().filter_map(|report| report.occurred_at).all(in_reach) {
-            return Err(Error::OutOfReach);
+        let is_wrong = |report: &Report| report.occurred_at.is_some_and(|at| !in_reach(at));
+        if let Some(place) = reports.iter().position(is_wrong) {
+            return Err(Error::OutOfReach { place });
         }
         let owners = owners(call, tx, reports).await?;
         let named: Vec<_> = reports

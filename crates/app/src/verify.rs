@@ -4,6 +4,7 @@ use claviger_domain::actor::{Actor, Owner};
 use claviger_domain::capability::Capability::VerifyKeys;
 use claviger_domain::secret::PresentedKey;
 use claviger_domain::verification::{Code, Demand};
+use claviger_engine::journal::Place;
 use claviger_engine::{Decision, Known};
 
 use crate::{App, Error, memory};
@@ -19,11 +20,33 @@ pub struct Request<'a> {
 /// Decides about a key, spends what the call costs when it may pass, and counts the call, before it answers.
 ///
 /// # Errors
-/// [`Error::Refused`] when the caller may not ask; [`Error::NotCounted`] when the call cannot be counted: then
-/// nothing is decided and nothing spent.
+/// [`Error::Refused`] when the caller may not ask; [`Error::NotCounted`] when the journal cannot be written: then
+/// nothing is spent. When the disk refuses what was journaled ([`Durability::Disk`](crate::Durability::Disk)), the
+/// call is spent and counted, and its answer withheld.
 pub async fn verify(app: &App, actor: &Actor, request: &Request<'_>) -> Result<Decision, Error> {
     actor.require(VerifyKeys)?;
-    decide(app, actor.owner(), request.key, &request.demand).await
+    let decision = decide(app, actor.owner(), request.key, &request.demand).await?;
+    app.await_disk(places(std::slice::from_ref(&decision))).await?;
+    Ok(decision)
+}
+
+/// As [`verify`], each request by itself and in their order. When one cannot be counted, those before it are
+/// spent and counted, and no answer tells of them.
+///
+/// # Errors
+/// As for [`verify`].
+pub async fn verify_each(app: &App, actor: &Actor, requests: &[Request<'_>]) -> Result<Vec<Decision>, Error> {
+    actor.require(VerifyKeys)?;
+    let mut decisions = Vec::with_capacity(requests.len());
+    for request in requests {
+        decisions.push(decide(app, actor.owner(), request.key, &request.demand).await?);
+    }
+    app.await_disk(places(&decisions)).await?;
+    Ok(decisions)
+}
+
+fn places(decisions: &[Decision]) -> impl Iterator<Item = Place> {
+    decisions.iter().filter_map(|decision| decision.about.as_ref()?.place)
 }
 
 /// As [`verify`], asked by the key's own holder through a proxy: whoever presents a key may learn whether
@@ -32,7 +55,9 @@ pub async fn verify(app: &App, actor: &Actor, request: &Request<'_>) -> Result<D
 /// # Errors
 /// As for [`verify`].
 pub async fn pass(app: &App, key: &str, demand: &Demand) -> Result<Decision, Error> {
-    decide(app, Owner::Installation, key, demand).await
+    let decision = decide(app, Owner::Installation, key, demand).await?;
+    app.await_disk(places(std::slice::from_ref(&decision))).await?;
+    Ok(decision)
 }
 
 async fn decide(app: &App, asking: Owner, key: &str, demand: &Demand) -> Result<Decision, Error> {
@@ -42,11 +67,7 @@ async fn decide(app: &App, asking: Owner, key: &str, demand: &Demand) -> Result<
     if !may_see(asking, &known) {
         return denied(Code::NotFound);
     }
-    let decision = app.engine().decide(known, demand, app.now()).map_err(Error::NotCounted)?;
-    if let Some(place) = decision.about.as_ref().and_then(|about| about.place) {
-        app.await_disk(place).await?;
-    }
-    Ok(decision)
+    app.engine().decide(known, demand, app.now()).map_err(Error::NotCounted)
 }
 
 /// Of another organization's key nothing is said, not even that it exists.

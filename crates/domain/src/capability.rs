@@ -73,10 +73,13 @@ impl Capability {
 
 /// A set of capabilities, in a fixed order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct CapabilitySet(u16);
+pub struct CapabilitySet(u64);
+
+/// Each has a bit of its own.
+const _: () = assert!(Capability::ALL.len() <= 64);
 
 impl CapabilitySet {
-    const fn bit(capability: Capability) -> u16 {
+    const fn bit(capability: Capability) -> u64 {
         1 << capability as u16
     }
 
@@ -110,5 +113,20 @@ impl CapabilitySet {
 impl FromIterator<Capability> for CapabilitySet {
     fn from_iter<I: IntoIterator<Item = Capability>>(capabilities: I) -> Self {
         Self(capabilities.into_iter().fold(0, |set, capability| set | Self::bit(capability)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_capability_is_in_the_list_at_its_own_place() {
+        for (place, capability) in Capability::ALL.into_iter().enumerate() {
+            assert_eq!(capability as usize, place, "{}", capability.word());
+            assert_eq!([capability].into_iter().collect::<CapabilitySet>().iter().next(), Some(capability));
+        }
+        // The last one that is declared: a later one that the list lacks makes this wrong.
+        assert_eq!(Capability::RevokeSelf as usize + 1, Capability::ALL.len());
     }
 }

@@ -48,7 +48,8 @@ pub struct Period {
     kept: Kept,
 }
 
-/// From when on usage is known how finely, in seconds since the epoch. Days are kept for ever.
+/// From when on usage is known how finely, in seconds since the epoch. How long days are kept is not told here:
+/// what is older than they are is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Kept {
     /// Buckets of a minute that begin before this are gone.

@@ -8,7 +8,8 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hash, Hasher};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 
 use arc_swap::ArcSwapOption;
 use claviger_domain::Timestamp;
@@ -25,6 +26,7 @@ use uuid::Uuid;
 
 use crate::purse::Purse;
 use crate::snapshot::{KnownOrganization, KnownUserAccount, Parts, Shared, Snapshot, ends};
+use crate::sync::{Mutex, MutexGuard};
 
 /// A change that was committed.
 #[derive(Debug, Clone)]
@@ -70,11 +72,31 @@ pub struct LoadedCounter {
 pub struct Mark(u64);
 
 /// One credential for as long as it is known: its snapshots come and go, its purse stays.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Record {
     /// `None` when a change could not be told here in full: then the database is asked again.
     pub(crate) snapshot: ArcSwapOption<Snapshot>,
     pub(crate) purse: Purse,
+    newest: Newest,
+}
+
+/// The newest revision that was ever told of, also when what it is made of is not known. Feeders alone look
+/// at it, one at a time.
+#[derive(Debug, Default)]
+struct Newest(AtomicU64);
+
+impl Newest {
+    fn get(&self) -> Revision {
+        Revision::from_stored(self.0.load(Ordering::Relaxed))
+    }
+
+    fn is_before(&self, revision: Revision) -> bool {
+        self.get() < revision
+    }
+
+    fn rise_to(&self, revision: Revision) {
+        self.0.fetch_max(revision.number(), Ordering::Relaxed);
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -131,34 +153,40 @@ impl Directory {
         let mut feed = self.feed();
         match change {
             Change::Organization(organization) => {
-                feed.note(organization.id.uuid());
-                let is_known = feed.organizations.contains_key(&organization.id);
-                if is_known || organization.revision == Revision::FIRST {
+                let is_new = feed.note(organization.id.uuid(), organization.revision);
+                if is_new || feed.organizations.contains_key(&organization.id) {
                     feed.organization(*organization);
                 }
             }
             Change::UserAccount(account) => {
-                feed.note(account.id.uuid());
-                let is_known = feed.user_accounts.contains_key(&account.id);
-                if is_known || account.revision == Revision::FIRST {
+                let is_new = feed.note(account.id.uuid(), account.revision);
+                if is_new || feed.user_accounts.contains_key(&account.id) {
                     feed.user_account(*account);
                 }
             }
             Change::Credential(credential, secrets) => {
-                feed.note(credential.id.uuid());
-                self.replace(&mut feed, *credential, secrets.as_deref());
+                let is_new = feed.note(credential.id.uuid(), credential.revision);
+                if is_new || feed.records.contains_key(&credential.id) {
+                    self.replace(&mut feed, *credential, secrets.as_deref());
+                }
             }
         }
     }
 
+    /// Changes may come here in another order than they were committed in, and one made elsewhere may be
+    /// missing between two: a state is taken in only when it is the newest so far, and what it leaves unsaid
+    /// only when it is the next one.
     fn replace(&self, feed: &mut Feed, credential: Credential, secrets: Option<&[SecretVersion]>) {
         let known = feed.records.get(&credential.id).cloned();
-        let before = known.as_ref().and_then(|record| record.snapshot.load_full());
-        if before.as_ref().is_some_and(|before| before.revision >= credential.revision) {
+        if known.as_ref().is_some_and(|known| !known.newest.is_before(credential.revision)) {
             return;
         }
-        if known.is_none() && credential.revision != Revision::FIRST {
-            return;
+        let before = known
+            .as_ref()
+            .and_then(|record| record.snapshot.load_full())
+            .filter(|before| before.revision.next() == credential.revision);
+        if let Some(known) = &known {
+            known.newest.rise_to(credential.revision);
         }
         let organization = feed.organizations.get(&credential.organization).cloned();
         let user_account = credential.user_account.map(|id| feed.user_accounts.get(&id).cloned());
@@ -201,9 +229,13 @@ impl Directory {
         ];
         let organization = feed.organization(organization);
         let user_account = user_account.map(|account| feed.user_account(account));
-        let known = feed.records.get(&credential.id).and_then(|record| record.snapshot.load_full());
         let id = credential.id;
-        if known.is_none_or(|known| known.revision < credential.revision) {
+        let newest = feed.records.get(&id).map(|record| record.newest.get());
+        if newest.is_some_and(|newest| credential.revision < newest) {
+            return false;
+        }
+        // The same state may be more than what is held of it: the read has every secret.
+        if newest != Some(credential.revision) || !feed.holds(id, &ends(&secrets)) {
             let (organization, user_account) = (organization.clone(), user_account.clone());
             self.place(&mut feed, credential, &secrets, ends(&secrets), organization, user_account);
         }
@@ -239,8 +271,9 @@ impl Directory {
             organization,
             user_account,
         };
-        let new = || Arc::new(Record { snapshot: ArcSwapOption::from(None), purse: Purse::default() });
+        let new = || Arc::new(Record::default());
         let record = feed.records.entry(credential.id).or_insert_with(new).clone();
+        record.newest.rise_to(credential.revision);
         record.purse.open().grant(credential.credits);
         record.snapshot.store(Some(Arc::new(Snapshot::new(credential, parts))));
         let versions = self.versions.pin();
@@ -252,12 +285,21 @@ impl Directory {
 }
 
 impl Feed {
-    fn note(&mut self, id: Uuid) {
+    /// Remembers a change; answers whether the thing was made just now, and not changed since.
+    fn note(&mut self, id: Uuid, revision: Revision) -> bool {
+        let is_new = revision == Revision::FIRST && !self.latest.contains(&id);
         if self.latest.len() == LATEST {
             self.latest.pop_front();
         }
         self.latest.push_back(id);
         self.changes += 1;
+        is_new
+    }
+
+    /// Whether these ends of a credential's secrets are the ones that are known.
+    fn holds(&self, id: CredentialId, ends: &[(u32, Timestamp)]) -> bool {
+        let snapshot = self.records.get(&id).and_then(|record| record.snapshot.load_full());
+        snapshot.is_some_and(|snapshot| *snapshot.ends == *ends)
     }
 
     fn has_overtaken(&self, Mark(mark): Mark, read: [Option<Uuid>; 3]) -> bool {

@@ -52,6 +52,7 @@
 mod directory;
 mod error;
 mod lane;
+mod offsets;
 mod position;
 mod reading;
 mod record;
@@ -68,6 +69,7 @@ use claviger_domain::Timestamp;
 use uuid::Uuid;
 
 use self::lane::Lane;
+use self::offsets::Room;
 use self::record::LENGTH;
 
 pub use self::error::JournalError;
@@ -104,9 +106,7 @@ pub struct Journal {
     /// By number, and the first `appended` of them are those that are appended to.
     lanes: Vec<Lane>,
     appended: usize,
-    bound: u64,
-    /// Bytes of all lanes that are not drained, or are about to be written.
-    undrained: AtomicU64,
+    room: Room,
     refused: AtomicU64,
     _lock: directory::Lock,
 }
@@ -166,9 +166,9 @@ impl Found {
                 Lane::resume(&directory, number, bases, drained.get(number).unwrap_or(0), segment_bytes)
             })
             .collect::<Result<Vec<_>, _>>()?;
-        let undrained = AtomicU64::new(lanes.iter().map(Lane::undrained).sum());
+        let room = Room::new(settings.max_bytes, lanes.iter().map(Lane::undrained).sum());
         let refused = AtomicU64::new(0);
-        Ok(Journal { id, lanes, appended, bound: settings.max_bytes, undrained, refused, _lock: lock })
+        Ok(Journal { id, lanes, appended, room, refused, _lock: lock })
     }
 }
 
@@ -200,11 +200,9 @@ impl Journal {
     /// refuses. Neither leaves anything behind.
     pub fn append(&self, records: &[Record]) -> Result<Place, JournalError> {
         let bytes = records.len() as u64 * LENGTH;
-        let appended = self.reserve(bytes).and_then(|()| {
-            self.append_to_a_lane(records).inspect_err(|_| {
-                self.undrained.fetch_sub(bytes, Ordering::Relaxed);
-            })
-        });
+        let appended = self
+            .reserve(bytes)
+            .and_then(|()| self.append_to_a_lane(records).inspect_err(|_| self.room.free(bytes)));
         appended.inspect_err(|_| {
             self.refused.fetch_add(1, Ordering::Relaxed);
         })
@@ -244,13 +242,13 @@ impl Journal {
     /// [`JournalError::Io`] when a file cannot be deleted, which the next call tries again.
     pub fn drained(&self, upto: &Positions) -> Result<(), JournalError> {
         for (lane, offset) in upto.iter() {
-            if !self.lane(lane).is_some_and(|known| known.has(offset)) {
+            if !self.lane(lane).is_some_and(|known| known.offsets.has(offset)) {
                 return Err(JournalError::Misplaced { lane, offset });
             }
         }
         for (lane, offset) in upto.iter() {
             if let Some(lane) = self.lane(lane) {
-                self.undrained.fetch_sub(lane.advance(offset), Ordering::Relaxed);
+                self.room.free(lane.offsets.advance(offset));
             }
         }
         self.lanes.iter().try_for_each(Lane::discard)
@@ -289,17 +287,19 @@ impl Journal {
         }
     }
 
+    /// Whether every call that was decided is in the database. Looks into no file.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.lanes.iter().all(|lane| lane.undrained() == 0)
+    }
+
     fn lane(&self, number: u32) -> Option<&Lane> {
         let index = self.lanes.binary_search_by_key(&number, |lane| lane.number).ok()?;
         self.lanes.get(index)
     }
 
     fn reserve(&self, bytes: u64) -> Result<(), JournalError> {
-        let fits = |held: u64| held.checked_add(bytes).filter(|sum| *sum <= self.bound);
-        match self.undrained.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits) {
-            Ok(_) => Ok(()),
-            Err(_) => Err(JournalError::Full { bound: self.bound }),
-        }
+        if self.room.take(bytes) { Ok(()) } else { Err(JournalError::Full { bound: self.room.bound }) }
     }
 
     /// To the thread's own lane, or to the next that nobody is writing to.

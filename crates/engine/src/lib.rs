@@ -8,6 +8,87 @@
 //! Nothing here is shared between processes. What keeps several of them in step is the log of changes in the
 //! database: each process applies its own changes before it answers them ([`Engine::apply`]), and those of
 //! others when it reads of them ([`Engine::mark`], [`Engine::insert`]).
+//!
+//! A service that verifies in process, one call long:
+//!
+//! ```
+//! use claviger_domain::secret::{Peppers, Plaintext};
+//! use claviger_domain::verification::{Code, Demand};
+//! use claviger_engine::journal::{Journal, JournalSettings, Positions};
+//! use claviger_engine::{Engine, Loaded};
+//! # use claviger_domain::Timestamp;
+//! # use claviger_domain::credential::{Class, Credential};
+//! # use claviger_domain::ids::{CredentialId, OrganizationId, SecretId};
+//! # use claviger_domain::limit::Limits;
+//! # use claviger_domain::organization::{Organization, Slug};
+//! # use claviger_domain::revision::Revision;
+//! # use claviger_domain::secret::SecretVersion;
+//! # use claviger_domain::text::{Metadata, Name};
+//! # use uuid::Uuid;
+//!
+//! # let temporary = tempfile::tempdir()?;
+//! # let directory = temporary.path().join("journal");
+//! let settings = JournalSettings { directory, max_bytes: 64 << 20, segment_bytes: 8 << 20, lanes: 2 };
+//! let found = Journal::find(settings, Uuid::from_u128(7))?;
+//! // Up to where the calls of `found.id()` are in your database: of a new journal, nowhere yet.
+//! let journal = found.resume(&Positions::default())?;
+//! let peppers = Peppers::new(vec![(1, [7; 32])])?;
+//! let engine = Engine::new(peppers.clone(), Some(journal));
+//!
+//! // A mark is taken before the database is read: a change in between makes the read void.
+//! let mark = engine.mark();
+//! let key: Plaintext = "iiak_0123456789abcdefghijklmnopqrstuvwxyz012340w53k76".parse()?;
+//! # let now = Timestamp::UNIX_EPOCH;
+//! # let name = Name::new("Acme")?;
+//! # let organization =
+//! #     Organization::new(OrganizationId::from_uuid(Uuid::nil()), name.clone(), Slug::derive(&name), now);
+//! # let secret = SecretVersion {
+//! #     id: SecretId::from_uuid(Uuid::nil()),
+//! #     number: 1,
+//! #     sealed: peppers.seal(&key),
+//! #     created_at: now,
+//! #     ends_at: None,
+//! # };
+//! # let credential = Credential {
+//! #     id: CredentialId::from_uuid(Uuid::nil()),
+//! #     organization: organization.id,
+//! #     admin_key: None,
+//! #     user_account: None,
+//! #     class: Class::Partner,
+//! #     name,
+//! #     description: None,
+//! #     prefix: key.prefix(),
+//! #     scopes: Default::default(),
+//! #     limits: Limits::per_minute(1),
+//! #     credits: None,
+//! #     ip_allowlist: Default::default(),
+//! #     network: None,
+//! #     metadata: Metadata::empty(),
+//! #     created_at: now,
+//! #     updated_at: None,
+//! #     expires_at: None,
+//! #     disabled_at: None,
+//! #     revoked: None,
+//! #     last_used_at: None,
+//! #     revision: Revision::FIRST,
+//! # };
+//! // `credential` may be used once a minute, and `secret` is what is kept of its key.
+//! let secrets = vec![secret];
+//! let loaded = Loaded { credential, secrets, user_account: None, organization, spent: Vec::new() };
+//! assert!(engine.insert(mark, loaded));
+//!
+//! let demand = Demand { cost: 1, ..Demand::default() };
+//! assert_eq!(engine.verify(key.expose(), &demand, now)?.code, Code::Valid);
+//! assert_eq!(engine.verify(key.expose(), &demand, now)?.code, Code::RateLimited);
+//!
+//! // Both calls are in a file. In one transaction your database takes the records and `upto`; only then:
+//! let journal = engine.journal().ok_or("there is one")?;
+//! let batch = journal.read(1_000)?;
+//! assert_eq!(batch.records.len(), 2);
+//! journal.drained(&batch.upto)?;
+//! assert_eq!(journal.state().records, 0);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 #![warn(missing_docs)]
 
@@ -15,6 +96,7 @@ mod directory;
 pub mod journal;
 mod purse;
 mod snapshot;
+mod sync;
 #[cfg(test)]
 mod tests;
 mod unknown;
@@ -243,6 +325,12 @@ impl Engine {
 }
 
 impl Known {
+    /// Whether the secret that was presented has ended by `now`, whatever the credential's other ones may.
+    #[must_use]
+    pub fn secret_has_ended(&self, now: Timestamp) -> bool {
+        self.facts().secret_ends_at.is_some_and(|end| end <= now)
+    }
+
     fn facts(&self) -> claviger_domain::verification::Facts<'_> {
         self.snapshot.facts(self.number, &self.organization, self.user_account.as_deref())
     }

@@ -1,10 +1,12 @@
 //! What calls spend from: the counters of one owner's limits, and its balance. Behind a lock of its own,
 //! which is held for as long as one call is weighed: so of many limits all are charged, or none.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 
 use claviger_domain::credential::Credits;
 use claviger_domain::limit::{Counter, Limit};
+
+use crate::sync::{Mutex, MutexGuard};
 
 #[derive(Debug, Default)]
 pub(crate) struct Purse(Mutex<Contents>);

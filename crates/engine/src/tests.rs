@@ -4,6 +4,8 @@
 mod directory;
 mod exactness;
 mod limiter;
+#[cfg(loom)]
+mod loom;
 mod revocation;
 
 use std::convert::Infallible;

@@ -1,6 +1,7 @@
 //! The parts of a request, read strictly; whatever is wrong is a [`Fault`].
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::http::header::CONTENT_TYPE;
@@ -24,6 +25,10 @@ use crate::strict;
 pub(crate) const LARGEST_BODY: usize = 64 * 1024;
 /// The largest body of an operation that takes many things at once.
 pub(crate) const LARGE_BODY: usize = 1024 * 1024;
+
+/// How long a body may take to arrive. A write that has begun is not given up when its caller is: one whose body
+/// never ends would keep its place for good.
+const BODY_PATIENCE: Duration = Duration::from_secs(20);
 
 /// An id that stands in a path.
 pub(crate) trait PathId: FromStr {
@@ -252,10 +257,10 @@ pub(crate) fn no_query(query: &str) -> Result<(), Fault> {
 
 /// A body to its end; one that came in one piece is not copied.
 pub(crate) async fn bytes(body: axum::body::Body, most: usize) -> Result<Bytes, Fault> {
-    match Limited::new(body, most).collect().await {
-        Ok(whole) => Ok(whole.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(Fault::TooLarge { most }),
-        Err(_) => Err(Fault::BrokenBody),
+    match tokio::time::timeout(BODY_PATIENCE, Limited::new(body, most).collect()).await {
+        Ok(Ok(whole)) => Ok(whole.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Fault::TooLarge { most }),
+        Ok(Err(_)) | Err(_) => Err(Fault::BrokenBody),
     }
 }
 

@@ -241,6 +241,16 @@ fn dress(headers: &mut HeaderMap, request_id: &str, quota: Option<Quota>) {
     }
 }
 
+/// Whether a fault is this server's own, or its database's.
+pub(crate) fn is_mistake(fault: &Fault) -> bool {
+    matches!(
+        fault,
+        Fault::App(Error::Unavailable(_) | Error::Internal(_) | Error::NotCounted(_))
+            | Fault::Panic
+            | Fault::Timeout
+    )
+}
+
 /// What is not the caller's doing goes to the log, with all that is known of it.
 pub(crate) fn tell_mistakes(fault: &Fault) {
     match fault {

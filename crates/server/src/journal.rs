@@ -1,7 +1,6 @@
 //! Where decided calls wait for the database.
 
 use std::fs;
-use std::io::ErrorKind;
 use std::thread::available_parallelism;
 
 use claviger_app::Ports;
@@ -24,13 +23,6 @@ pub(crate) fn find(config: &Config, ports: &Ports) -> Result<Found, Failure> {
     durable::create_directory(&config.data_dir).map_err(|error| cannot(&error))?;
     let is_forgotten = matches!(config.database_url().embedded(), Some(Embedded::Memory));
     let directory = config.data_dir.join(if is_forgotten { "journal-of-memory" } else { "journal" });
-    if is_forgotten {
-        // A database that lives in a process' memory knows nothing of what an earlier process has decided.
-        match fs::remove_dir_all(&directory) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(cannot(&error)),
-            _ => {}
-        }
-    }
     let mut id = [0; 16];
     ports.entropy.fill(&mut id);
     let lanes = match config.runtime.worker_threads {
@@ -38,16 +30,28 @@ pub(crate) fn find(config: &Config, ports: &Ports) -> Result<Found, Failure> {
         threads => threads,
     };
     let settings = JournalSettings {
-        directory,
+        directory: directory.clone(),
         max_bytes: config.journal.max_mib << 20,
         segment_bytes: SEGMENT_BYTES,
         lanes: lanes.clamp(1, MOST_LANES),
     };
-    Journal::find(settings, uuid::Builder::from_random_bytes(id).into_uuid()).map_err(|error| match error {
-        JournalError::InUse(directory) => Failure::operation(format!(
-            "another server uses {}; each server needs a data directory of its own (CLAVIGER_DATA_DIR)",
-            directory.display()
-        )),
-        error => cannot(&error),
-    })
+    let find = || {
+        let id = uuid::Builder::from_random_bytes(id).into_uuid();
+        Journal::find(settings.clone(), id).map_err(|error| match error {
+            JournalError::InUse(directory) => Failure::operation(format!(
+                "another server uses {}; each server needs a data directory of its own (CLAVIGER_DATA_DIR)",
+                directory.display()
+            )),
+            error => cannot(&error),
+        })
+    };
+    let found = find()?;
+    if !is_forgotten {
+        return Ok(found);
+    }
+    // A database that lives in a process' memory knows nothing of what an earlier process has decided. That one is
+    // gone: its journal could be taken.
+    drop(found);
+    fs::remove_dir_all(&directory).map_err(|error| cannot(&error))?;
+    find()
 }

@@ -81,6 +81,9 @@ pub struct Store {
 #[derive(Debug)]
 pub struct Tx(DatabaseTransaction);
 
+/// Any number that nothing else on the database is likely to use.
+const MIGRATING: i64 = 4_807_234_166_571_263;
+
 impl Store {
     /// Opens the database at `url`: `sqlite:PATH` (made when missing), `sqlite::memory:` or `postgres://…`.
     ///
@@ -96,7 +99,15 @@ impl Store {
         if !url.starts_with("sqlite:") {
             connect
                 .max_connections(options.connections)
-                .test_before_acquire_if_idle_for(Duration::from_secs(30));
+                .test_before_acquire_if_idle_for(Duration::from_secs(30))
+                // Whoever reads the log of changes reads it again for a minute: no change may take longer.
+                .map_sqlx_postgres_opts(|postgres| {
+                    postgres.options([
+                        ("lock_timeout", "15s"),
+                        ("statement_timeout", "30s"),
+                        ("idle_in_transaction_session_timeout", "30s"),
+                    ])
+                });
             let pool = Database::connect(connect).await?;
             return Ok(Self { writer: pool.clone(), reader: pool });
         }
@@ -135,10 +146,8 @@ impl Store {
     /// touched then.
     pub async fn migrate(&self) -> Result<(), StoreError> {
         self.transaction(async |tx| {
-            // Several processes may start on one database at once; SQLite's writers are alone anyway.
-            if !self.is_embedded() {
-                tx.0.execute_unprepared("SELECT pg_advisory_xact_lock(4807234166571263)").await?;
-            }
+            // Several processes may start on one database at once.
+            tx.alone(MIGRATING).await?;
             let applied = claviger_migration::Migrator::get_migration_models(&tx.0).await?;
             missing_changes(applied)?;
             claviger_migration::Migrator::up(&tx.0, None).await?;
@@ -210,6 +219,20 @@ fn missing_changes(applied: Vec<seaql_migrations::Model>) -> Result<usize, Store
     match applied.into_iter().find(|row| !known.contains(&row.version)) {
         Some(row) => Err(StoreError::NewerSchema { change: row.version }),
         None => Ok(missing),
+    }
+}
+
+impl Tx {
+    /// Waits until no other transaction, of any process, has asked for the same `name`, and keeps others
+    /// waiting until this one ends. On the embedded database every transaction is alone anyway.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the others take too long.
+    pub async fn alone(&self, name: i64) -> Result<(), StoreError> {
+        if self.0.get_database_backend() == DatabaseBackend::Postgres {
+            self.0.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({name})")).await?;
+        }
+        Ok(())
     }
 }
 

@@ -1,5 +1,6 @@
 //! Who may ask about keys.
 
+use claviger_domain::Timestamp;
 use claviger_domain::credential::{Class, Credential, Revocation};
 use claviger_domain::organization::OrganizationStatus;
 use claviger_domain::secret::KeyFormat;
@@ -120,6 +121,44 @@ async fn nobody_is_asked_who_ends_a_key() {
         assert_eq!((answer.status, answer.json()), (200, json!({})));
     }
     assert_eq!(ask(&world.bootstrap(), &scene.key).await.json()["code"], "VALID", "the example is no key");
+}
+
+/// What is in force is asked where the reports are written down: memory may be late by what another process has
+/// changed meanwhile.
+#[tokio::test]
+async fn a_report_counts_only_for_whom_may_report_when_it_is_written() {
+    let world = World::new().await;
+    let other = world.beside().await;
+    let partner = world.partner().await;
+    let organization = organization_of(&world, &partner).await;
+    let credential = partner.credential("Production").await["credential"]["id"].clone();
+    let now = world.app.now();
+    type Change = fn(&mut Credential, Timestamp);
+    let changes: [(Change, u16, &str); 4] = [
+        (|it, now| it.revoked = Some(Revocation { at: now, reason: None }), 401, "unauthorized"),
+        (|it, now| it.disabled_at = Some(now), 401, "unauthorized"),
+        (|it, now| it.expires_at = Some(now), 401, "unauthorized"),
+        (|it, _| it.scopes = "keys:read".parse().unwrap(), 403, "forbidden"),
+    ];
+    for (place, (change, status, code)) in changes.into_iter().enumerate() {
+        let spell = |it: &mut Credential| it.scopes = "keys:verify".parse().unwrap();
+        let gateway = stage::credential(&world, organization, Class::Live, spell).await;
+        let caller = world.bearer(&gateway.key);
+        let report = async |id: String| {
+            let report = json!({"id": id, "credential_id": credential, "status": 200, "duration_ms": 1});
+            caller.post("/v1/usage/reports", &json!({"reports": [report]})).await
+        };
+        assert_eq!(report(format!("before-{place}")).await.status, 200);
+        let seen_there = stage::subject(&other, &gateway.id.to_string(), &gateway.key);
+        seen_there.change(|it| change(it, now)).await;
+        refused(&report(format!("after-{place}")).await, status, code);
+    }
+    let spell = |it: &mut Credential| it.scopes = "keys:verify".parse().unwrap();
+    let gateway = stage::credential(&world, organization, Class::Live, spell).await;
+    let body = json!({"reports": []});
+    assert_eq!(world.bearer(&gateway.key).post("/v1/usage/reports", &body).await.status, 200);
+    stage::change_organization(&other, organization, |it| it.status = OrganizationStatus::Suspended).await;
+    refused(&world.bearer(&gateway.key).post("/v1/usage/reports", &body).await, 401, "unauthorized");
 }
 
 fn operation(id: &str) -> Operation {

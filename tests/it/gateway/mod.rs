@@ -1,11 +1,19 @@
 //! The gateway surface: decisions about presented keys.
 
+mod batch;
 mod codes;
 mod counting;
 mod credits;
+mod following;
+mod forward_auth;
+mod journal;
 mod limits;
 mod peppers;
+mod pools;
+mod reference;
+mod reports;
 mod requests;
+mod revoke_self;
 pub(crate) mod stage;
 
 use serde_json::{Value, json};

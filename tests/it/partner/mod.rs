@@ -20,7 +20,7 @@ mod periods;
 mod rotation;
 mod secrecy;
 mod suspension;
-mod usage;
+pub(crate) mod usage;
 mod usage_days;
 mod usage_of_users;
 mod user_changes;

@@ -9,7 +9,7 @@ use super::{NOTHING, code_of, credentials_in_turn, exactly, text};
 use crate::support::World;
 
 /// So many calls of a credential, so many of them failed, at one instant.
-pub(super) async fn used(world: &World, credential: &Value, at: &str, total: u64, failed: u64) {
+pub(crate) async fn used(world: &World, credential: &Value, at: &str, total: u64, failed: u64) {
     tallied(world, credential, at, Tally { total, failed, duration_ms: 0, timed: 0, units: 0 }).await;
 }
 

@@ -8,4 +8,4 @@ mod world;
 
 pub(crate) use answer::Answer;
 pub(crate) use callers::{ALL, Caller, Partner};
-pub(crate) use world::World;
+pub(crate) use world::{Settled, World};

@@ -1,6 +1,6 @@
 //! One application, its router and its clock.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,9 +25,35 @@ pub(crate) struct World {
     pub(crate) app: App,
     pub(crate) router: Router,
     hand: Arc<Hand>,
+    entropy: Arc<Counting>,
     bootstrap: String,
+    settled: Settled,
     /// The database, if it is in a file, and the journal.
     folder: tempfile::TempDir,
+}
+
+/// What a world may have otherwise than all others.
+#[derive(Clone)]
+pub(crate) struct Settled {
+    /// The database's file; `None` keeps it in memory.
+    pub(crate) file: Option<&'static str>,
+    pub(crate) admin_limit_per_minute: u32,
+    pub(crate) http: HttpSettings,
+    /// Bytes that the usage journal may hold.
+    pub(crate) journal_bytes: u64,
+    pub(crate) retention: Retention,
+}
+
+impl Default for Settled {
+    fn default() -> Self {
+        Self {
+            file: None,
+            admin_limit_per_minute: 0,
+            http: HttpSettings::default(),
+            journal_bytes: 64 << 20,
+            retention: Retention::default(),
+        }
+    }
 }
 
 /// When every world begins.
@@ -42,38 +68,33 @@ impl World {
 
     /// A world in which a key may make so many calls a minute.
     pub(crate) async fn limited(admin_limit_per_minute: u32) -> Self {
-        Self::open(None, admin_limit_per_minute, HttpSettings::default()).await
+        Self::settled(Settled { admin_limit_per_minute, ..Settled::default() }).await
     }
 
     /// A world with its own settings of HTTP.
     pub(crate) async fn with_http(http: HttpSettings) -> Self {
-        Self::open(None, 0, http).await
+        Self::settled(Settled { http, ..Settled::default() }).await
     }
 
     /// A world on a database in a file, as in production: one writer, several readers.
     pub(crate) async fn on_disk() -> Self {
-        Self::open(Some("claviger.db"), 0, HttpSettings::default()).await
+        Self::settled(Settled { file: Some("claviger.db"), ..Settled::default() }).await
     }
 
-    async fn open(file: Option<&str>, admin_limit_per_minute: u32, http: HttpSettings) -> Self {
+    pub(crate) async fn settled(settled: Settled) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let url = match file {
-            Some(file) => format!("sqlite:{}", folder.path().join(file).display()),
-            None => "sqlite::memory:".to_owned(),
-        };
-        let options = StoreOptions { acquire_timeout: Duration::from_secs(20), ..StoreOptions::default() };
-        let store = Store::connect(&url, &options).await.unwrap();
+        let store = connect(settled.file, folder.path()).await;
         store.migrate().await.unwrap();
         let hand = Arc::new(Hand::at(BEGINNING));
-        let ports = Ports { clock: hand.clone(), entropy: Arc::new(Counting::default()) };
-        let peppers = Peppers::new(vec![(1, [7; 32])]).unwrap();
-        let journal = folder.path().join("journal");
-        let app = deciding(store, ports, peppers, admin_limit_per_minute, journal).await;
+        let entropy = Arc::new(Counting::default());
+        let ports = Ports { clock: hand.clone(), entropy: entropy.clone() };
+        let app = deciding(store, ports, peppers(), &settled, folder.path().join("journal"), JOURNAL).await;
         let Ensured::Created(bootstrap) = bootstrap::ensure(&app, None).await.unwrap() else {
             panic!("an empty database has no bootstrap key")
         };
-        let router = claviger_http::router(app.clone(), http);
-        Self { app, router, hand, bootstrap: bootstrap.expose().to_owned(), folder }
+        let router = claviger_http::router(app.clone(), settled.http.clone());
+        let bootstrap = bootstrap.expose().to_owned();
+        Self { app, router, hand, entropy, bootstrap, settled, folder }
     }
 
     /// The same database in another process, with other ports and peppers: nothing is known but what
@@ -81,8 +102,42 @@ impl World {
     pub(crate) async fn reopen(&mut self, ports: Ports, peppers: Peppers) {
         self.drain().await;
         let journal = tempfile::tempdir_in(self.folder.path()).unwrap().keep();
-        self.app = deciding(self.app.store().clone(), ports, peppers, 0, journal).await;
+        let store = self.app.store().clone();
+        self.app = deciding(store, ports, peppers, &Settled::default(), journal, JOURNAL).await;
         self.router = claviger_http::router(self.app.clone(), HttpSettings::default());
+    }
+
+    /// The process dies without a word, and the next one finds the database and the journal it has left.
+    pub(crate) async fn restart(&mut self) {
+        let store = match self.settled.file {
+            Some(_) => connect(self.settled.file, self.folder.path()).await,
+            None => self.app.store().clone(),
+        };
+        let ports = || Ports { clock: self.hand.clone(), entropy: self.entropy.clone() };
+        // The journal is its process' own until that is gone: nothing here may hold the old one any more.
+        self.router = Router::new();
+        self.app = App::new(store.clone(), ports(), settings(peppers(), &self.settled));
+        let journal = self.folder.path().join("journal");
+        self.app = deciding(store, ports(), peppers(), &self.settled, journal, JOURNAL).await;
+        self.router = claviger_http::router(self.app.clone(), self.settled.http.clone());
+    }
+
+    /// Another process on the same database, with a journal of its own.
+    pub(crate) async fn beside(&self) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let ports = Ports { clock: self.hand.clone(), entropy: self.entropy.clone() };
+        let store = self.app.store().clone();
+        let journal = folder.path().join("journal");
+        let app = deciding(store, ports, peppers(), &self.settled, journal, JOURNAL + 1).await;
+        Self {
+            router: claviger_http::router(app.clone(), self.settled.http.clone()),
+            app,
+            hand: self.hand.clone(),
+            entropy: self.entropy.clone(),
+            bootstrap: self.bootstrap.clone(),
+            settled: self.settled.clone(),
+            folder,
+        }
     }
 
     pub(crate) fn advance(&self, by: TimeDelta) {
@@ -157,20 +212,41 @@ impl World {
     }
 }
 
+/// The identity of a world's journal.
+const JOURNAL: u128 = 7;
+
+fn peppers() -> Peppers {
+    Peppers::new(vec![(1, [7; 32])]).unwrap()
+}
+
+async fn connect(file: Option<&str>, folder: &Path) -> Store {
+    let url = match file {
+        Some(file) => format!("sqlite:{}", folder.join(file).display()),
+        None => "sqlite::memory:".to_owned(),
+    };
+    let options = StoreOptions { acquire_timeout: Duration::from_secs(20), ..StoreOptions::default() };
+    Store::connect(&url, &options).await.unwrap()
+}
+
+fn settings(peppers: Peppers, settled: &Settled) -> Settings {
+    Settings {
+        peppers,
+        admin_limit_per_minute: settled.admin_limit_per_minute,
+        durability: Durability::default(),
+        retention: settled.retention,
+    }
+}
+
 async fn deciding(
     store: Store,
     ports: Ports,
     peppers: Peppers,
-    admin_limit_per_minute: u32,
+    settled: &Settled,
     directory: PathBuf,
+    id: u128,
 ) -> App {
-    let settings = Settings {
-        peppers,
-        admin_limit_per_minute,
-        durability: Durability::default(),
-        retention: Retention::default(),
-    };
-    let journal = JournalSettings { directory, max_bytes: 64 << 20, segment_bytes: 1 << 20, lanes: 2 };
-    let journal = Journal::find(journal, uuid::Uuid::from_u128(7)).unwrap();
-    App::deciding(store, ports, settings, journal).await.unwrap()
+    let max_bytes = settled.journal_bytes;
+    let journal = JournalSettings { directory, max_bytes, segment_bytes: 1 << 20, lanes: 2 };
+    let journal = Journal::find(journal, uuid::Uuid::from_u128(id)).unwrap();
+    App::deciding(store, ports, settings(peppers, settled), journal).await.unwrap()
 }

@@ -5,14 +5,16 @@ use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, PoisonError, TryLockError};
 
 use super::directory;
 use super::error::{JournalError, at};
+use super::offsets::Offsets;
 use super::reading::Reader;
 use super::record::{self, LENGTH, Record};
 use super::syncing::Syncer;
+use crate::sync::{Mutex, MutexGuard};
 
 /// Capacity that the buffer of a lane keeps between appends, in bytes.
 const KEPT_BUFFER: usize = 64 * 1024;
@@ -23,9 +25,8 @@ pub(super) struct Lane {
     pub(super) number: u32,
     pub(super) directory: Arc<Path>,
     segment_bytes: u64,
-    /// Everything before it is whole and may be read. Only the holder of `writer` moves it.
-    written: AtomicU64,
-    drained: AtomicU64,
+    /// Only the holder of `writer` publishes.
+    pub(super) offsets: Offsets,
     /// Records that were found damaged or lost.
     pub(super) damaged: AtomicU64,
     pub(super) writer: Mutex<Writer>,
@@ -95,8 +96,7 @@ impl Lane {
             number,
             directory: Arc::clone(directory),
             segment_bytes: appended.unwrap_or_default(),
-            written: AtomicU64::new(drained.max(end)),
-            drained: AtomicU64::new(drained.max(first)),
+            offsets: Offsets::new(drained.max(end), drained.max(first)),
             damaged: AtomicU64::new(0),
             writer: Mutex::new(writer),
             reader: Mutex::default(),
@@ -109,18 +109,17 @@ impl Lane {
 
     /// Where the lane ends.
     pub(super) fn written(&self) -> u64 {
-        self.written.load(Ordering::Acquire)
+        self.offsets.written()
     }
 
     /// Up to where the database has it.
     pub(super) fn drained(&self) -> u64 {
-        self.drained.load(Ordering::Acquire)
+        self.offsets.drained()
     }
 
     /// Bytes between the two.
     pub(super) fn undrained(&self) -> u64 {
-        let drained = self.drained();
-        self.written() - drained
+        self.offsets.undrained()
     }
 
     pub(super) fn path(&self, segment: Segment) -> PathBuf {
@@ -150,7 +149,7 @@ impl Lane {
 
     /// Appends all records in one write, or none; answers where the lane ends then.
     pub(super) fn append(&self, writer: &mut Writer, records: &[Record]) -> Result<u64, JournalError> {
-        let start = self.written.load(Ordering::Relaxed);
+        let start = self.written();
         if records.is_empty() {
             return Ok(start);
         }
@@ -167,7 +166,7 @@ impl Lane {
             return Err(at(&directory::segment(&self.directory, self.number, open.base))(error));
         }
         let end = start + buffer.len() as u64;
-        self.written.store(end, Ordering::Release);
+        self.offsets.publish(end);
         Ok(end)
     }
 
@@ -198,16 +197,6 @@ impl Lane {
         }
         segments.push(Segment { base: start, end: None });
         Ok(Open { file, base: start, ragged: false })
-    }
-
-    /// Whether `offset` is a place that was written.
-    pub(super) fn has(&self, offset: u64) -> bool {
-        offset.is_multiple_of(LENGTH) && offset <= self.written()
-    }
-
-    /// What lies before `offset` is in the database; answers how many bytes that has freed.
-    pub(super) fn advance(&self, offset: u64) -> u64 {
-        offset.saturating_sub(self.drained.fetch_max(offset, Ordering::AcqRel))
     }
 
     /// Deletes the segments that are wholly in the database.

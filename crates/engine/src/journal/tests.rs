@@ -1,4 +1,6 @@
 mod failures;
+#[cfg(loom)]
+mod loom;
 mod model;
 
 use std::collections::BTreeMap;

@@ -102,7 +102,7 @@ fn balance() -> impl Strategy<Value = Option<(u64, Option<(u64, i64)>)>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
     #[test]
     fn decisions_are_those_of_the_slow_model(
@@ -198,13 +198,19 @@ proptest! {
             prop_assert!(units < 2 * figure, "{} of {} until {}", units, figure, end);
         }
     }
+}
+
+proptest! {
+    // Each case is thousands of calls.
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
 
     /// Calls in an even rhythm, as fast as the limit or faster: over whole windows at most the limit each,
-    /// and at least one less. The one less is because a part of a call is taken for a whole one; it is
-    /// half of a limit of two, and of a limit of one every other window.
+    /// and at least one less, because a part of a call is taken for a whole one. Of a limit of one that is
+    /// every other window. (As fast as the limit and a millisecond off now and then, two may be lacking.)
     #[test]
     fn steady_traffic_is_admitted_at_nearly_the_limit(
-        figure in 1_i64..200,
+        // So that each call comes at a whole millisecond.
+        figure in prop::sample::select(&[1_i64, 2, 4, 5, 8, 10, 16, 20, 25, 40, 50, 80, 100, 125, 200][..]),
         haste in 1_i64..5,
         phase in 0..100_i64,
         seconds in prop::sample::select(&[10_i64, 60, 3_600][..]),

@@ -40,6 +40,7 @@ pub(crate) fn word(fault: &Fault, request_id: &str) -> Response {
     let (status, code, detail) = sentence(fault);
     let field = match fault {
         Fault::Invalid(Invalid { field, .. }) => Some(field.clone()),
+        Fault::App(Error::OutOfReach { place }) => Some(format!("reports[{place}].occurred_at")),
         _ => None,
     };
     problem(status, code, detail, field, request_id)
@@ -146,10 +147,12 @@ fn of_use_case(error: &Error) -> (StatusCode, &'static str, String) {
         Error::ExpiryInThePast | Error::InvertedPeriod => {
             text(StatusCode::BAD_REQUEST, "invalid_request", "An instant is out of order")
         }
-        Error::OutOfReach => text(
+        Error::OutOfReach { place } => (
             StatusCode::BAD_REQUEST,
             "invalid_request",
-            "occurred_at must lie within the last 32 days, and not in the future",
+            format!(
+                "reports[{place}].occurred_at must lie within the last 32 days, and at most 5 minutes ahead"
+            ),
         ),
         Error::NotCounted(JournalError::Full { .. }) => text(
             StatusCode::SERVICE_UNAVAILABLE,

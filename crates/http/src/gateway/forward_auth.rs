@@ -124,7 +124,7 @@ fn presented(headers: &HeaderMap) -> Result<&str, Fault> {
 }
 
 /// What may not stand in a header as it is, and the sign that encodes it.
-const HIDDEN: &AsciiSet = &CONTROLS.add(b'%');
+const HIDDEN: &AsciiSet = &CONTROLS.add(b'%').add(b' ');
 
 fn allow(decision: &Decision) -> Response {
     let mut response = Response::new(Body::empty());
@@ -205,17 +205,19 @@ fn tell_limits(headers: &mut HeaderMap, about: &About, now_ms: i64) {
     let whole_seconds = |ms: i64| ms.max(0).div_euclid(1000) + i64::from(ms.rem_euclid(1000) > 0);
     let (mut policies, mut states) = (Vec::new(), Vec::new());
     let mut retry_at = None;
+    let mut never_fits = false;
     for (limit, standing) in about.known.snapshot.limits.iter().zip(&about.standings) {
         let Limit { name, limit, window_seconds, pool: _ } = limit;
-        let Standing { remaining, reset_at_ms, retry_at_ms, exceeded: _ } = standing;
+        let Standing { remaining, reset_at_ms, retry_at_ms, exceeded } = standing;
         policies.push(format!("\"{name}\";q={limit};w={window_seconds}"));
         states.push(format!("\"{name}\";r={remaining};t={}", whole_seconds(reset_at_ms - now_ms)));
         // All of them must let the call pass.
         retry_at = retry_at.max(*retry_at_ms);
+        never_fits |= *exceeded && retry_at_ms.is_none();
     }
     set(headers, "ratelimit-policy", &policies.join(", "));
     set(headers, "ratelimit", &states.join(", "));
-    if let Some(at) = retry_at {
+    if let Some(at) = retry_at.filter(|_| !never_fits) {
         set(headers, RETRY_AFTER.as_str(), &whole_seconds(at - now_ms).max(1).to_string());
     }
 }

@@ -3,8 +3,8 @@
 
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
-use std::time::Instant;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use axum::Extension;
 use axum::body::Body;
@@ -15,7 +15,7 @@ use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
 use bytes::Bytes;
 use claviger_app::engine::Decision;
-use claviger_app::{App, authenticate};
+use claviger_app::{App, Facts, authenticate};
 use claviger_domain::actor::Actor;
 use claviger_domain::secret::PresentedKey;
 use futures_util::FutureExt;
@@ -39,18 +39,26 @@ struct Inner {
     app: App,
     settings: Arc<HttpSettings>,
     metrics: Arc<Metrics>,
+    /// When a mistake was last told in the log.
+    told: Mutex<Option<Instant>>,
 }
+
+const TELL_EVERY: Duration = Duration::from_secs(1);
 
 /// One request on its way through.
 pub(super) struct Passage<'a> {
     gate: &'a Gate,
     pub(super) request_id: &'a str,
     pub(super) parts: &'a Parts,
+    started: Instant,
 }
+
+/// A request that came whole has been read by then.
+const AT_ONCE: Duration = Duration::from_millis(5);
 
 impl Gate {
     pub(crate) fn new(app: App, settings: Arc<HttpSettings>, metrics: Arc<Metrics>) -> Self {
-        Self(Arc::new(Inner { app, settings, metrics }))
+        Self(Arc::new(Inner { app, settings, metrics, told: Mutex::default() }))
     }
 
     pub(super) fn metrics(&self) -> &Metrics {
@@ -65,10 +73,10 @@ impl Gate {
         work: impl AsyncFnOnce(&Passage<'_>, Body) -> Result<Response, Fault>,
     ) -> Response {
         let started = Instant::now();
-        let Inner { app, settings, metrics } = &*self.0;
+        let Inner { app, settings, metrics, told: _ } = &*self.0;
         let (parts, body) = request.into_parts();
         let request_id = frame::request_id(&parts.headers).unwrap_or_else(|| app.new_request_id());
-        let passage = Passage { gate: self, request_id: &request_id, parts: &parts };
+        let passage = Passage { gate: self, request_id: &request_id, parts: &parts, started };
         let work = AssertUnwindSafe(work(&passage, body)).catch_unwind();
         let answer = match tokio::time::timeout(settings.request_timeout, work).await {
             Ok(Ok(answer)) => answer,
@@ -76,12 +84,25 @@ impl Gate {
             Err(_) => Err(Fault::Timeout),
         };
         let mut response = answer.unwrap_or_else(|fault| {
-            frame::tell_mistakes(&fault);
+            self.tell(&fault, started, &request_id);
             fault::word(&fault, &request_id)
         });
         guard(response.headers_mut(), request_id);
         metrics.count_quickly(figures, response.status().as_u16(), started.elapsed());
         response
+    }
+
+    /// What is not the caller's doing goes to the log: one such line a second, for when one call fails here, all
+    /// do. The figures have their number.
+    fn tell(&self, fault: &Fault, now: Instant, request_id: &str) {
+        if !frame::is_mistake(fault) {
+            return;
+        }
+        let mut told = self.0.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.is_none_or(|told| now.saturating_duration_since(told) >= TELL_EVERY) {
+            *told = Some(now);
+            tracing::error_span!("request", request_id).in_scope(|| frame::tell_mistakes(fault));
+        }
     }
 
     /// What the router itself refuses here, it does not bring through the frame around all others.
@@ -113,6 +134,16 @@ impl Passage<'_> {
         let key = bearer(&self.parts.headers)?;
         let key = PresentedKey::recognise(key).map_err(|_| claviger_app::Error::UnknownKey)?;
         Ok(authenticate::gateway(self.app(), key, self.address()).await?)
+    }
+
+    /// Who asks, once the body is there: whoever sends one slowly may have lost its key meanwhile.
+    pub(super) async fn still(&self, actor: Actor) -> Result<Actor, Fault> {
+        if self.started.elapsed() < AT_ONCE { Ok(actor) } else { self.caller().await }
+    }
+
+    /// How the call came in.
+    pub(super) fn facts(&self) -> Facts {
+        Facts { address: self.address(), request_id: self.request_id.to_owned() }
     }
 
     /// The JSON body, of at most `most` bytes.

@@ -63,13 +63,13 @@ pub(crate) const MANNERS: Manners = Manners {
     is_admin: false,
 };
 
-/// The operations that come millions of times; they stand in the [`Gate`]'s frame and in no other.
+/// The operations that come millions of times, or from anybody; they stand in the [`Gate`]'s frame and in no other.
 fn busy() -> OpenApiRouter<App> {
-    OpenApiRouter::new().merge(verify::router()).merge(forward_auth::router())
+    OpenApiRouter::new().merge(verify::router()).merge(forward_auth::router()).merge(revoke_self::router())
 }
 
 fn calm() -> OpenApiRouter<App> {
-    OpenApiRouter::new().merge(reports::router()).merge(revoke_self::router())
+    OpenApiRouter::new().merge(reports::router())
 }
 
 /// The document of every operation of the surface, and the routes of those in the usual frame.

@@ -1,16 +1,17 @@
 //! `POST /v1/keys/revoke-self`
 
-use axum::Json;
-use axum::extract::State;
+use axum::Extension;
+use axum::extract::Request;
+use axum::response::Response;
 use claviger_app::{App, revoke_self};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::call::Origin;
-use crate::extract::Body;
-use crate::fault::Fault;
+use super::gate::{self, Gate};
+use crate::extract::LARGEST_BODY;
+use crate::strict;
 
 pub(super) fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(revoke_self_key))
@@ -41,11 +42,14 @@ struct Done {}
     request_body = Ended,
     responses((status = 200, description = "The key opens nothing any more", body = Done)),
 )]
-async fn revoke_self_key(
-    State(app): State<App>,
-    axum::Extension(Origin(facts)): axum::Extension<Origin>,
-    body: Body<Ended>,
-) -> Result<Json<Done>, Fault> {
-    revoke_self::revoke_self(&app, &body.input().key, facts).await?;
-    Ok(Json(Done {}))
+async fn revoke_self_key(Extension(gate): Extension<Gate>, request: Request) -> Response {
+    let figures = &gate.metrics().revoke_self;
+    // Anybody may send this: its body is waited for here, where it takes no place from those who may write.
+    gate.through(figures, request, async |passage, body| {
+        let bytes = passage.json(body, LARGEST_BODY).await?;
+        let Ended { key } = strict::read(&bytes)?;
+        revoke_self::revoke_self(passage.app(), &key, passage.facts()).await?;
+        gate::json(&Done {})
+    })
+    .await
 }

@@ -41,6 +41,7 @@ async fn verify_key(Extension(gate): Extension<Gate>, request: Request) -> Respo
     gate.through(figures, request, async |passage, body| {
         let actor = passage.caller().await?;
         let bytes = passage.json(body, LARGEST_BODY).await?;
+        let actor = passage.still(actor).await?;
         let request = input::read(&bytes)?;
         let request = request.parsed()?;
         let decision = verify::verify(passage.app(), &actor, &request).await?;
@@ -85,6 +86,7 @@ async fn verify_keys(Extension(gate): Extension<Gate>, request: Request) -> Resp
     gate.through(figures, request, async |passage, body| {
         let actor = passage.caller().await?;
         let bytes = passage.json(body, LARGE_BODY).await?;
+        let actor = passage.still(actor).await?;
         let VerifyBatch { requests } = strict::read(&bytes)?;
         if requests.len() > MOST_REQUESTS {
             return Err(Fault::invalid("requests", Reason::TooMany { max: MOST_REQUESTS }));
@@ -94,12 +96,8 @@ async fn verify_keys(Extension(gate): Extension<Gate>, request: Request) -> Resp
         for (place, request) in requests.iter().enumerate() {
             parsed.push(request.parsed().map_err(|fault| fault.within("requests", place))?);
         }
-        let mut decisions = Vec::with_capacity(parsed.len());
-        for request in &parsed {
-            let decision = verify::verify(passage.app(), &actor, request).await?;
-            passage.count(&decision);
-            decisions.push(decision);
-        }
+        let decisions = verify::verify_each(passage.app(), &actor, &parsed).await?;
+        decisions.iter().for_each(|decision| passage.count(decision));
         let results =
             decisions.iter().map(|decision| Verification::of(decision, passage.request_id)).collect();
         gate::json(&Verifications { results })

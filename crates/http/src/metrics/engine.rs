@@ -1,8 +1,9 @@
 //! What the engine holds, and how far the database is behind it.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use claviger_app::App;
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
@@ -14,10 +15,10 @@ pub(super) struct Gauges {
     journal_records: Gauge,
     journal_bytes: Gauge,
     journal_age: Gauge<f64, AtomicU64>,
-    journal_refused: Gauge,
-    journal_damaged: Gauge,
+    journal_refused: Counter,
+    journal_damaged: Counter,
     drain_lag: Gauge<f64, AtomicU64>,
-    change_lag: Gauge<f64, AtomicU64>,
+    revocation_lag: Gauge<f64, AtomicU64>,
 }
 
 impl Gauges {
@@ -29,10 +30,10 @@ impl Gauges {
             journal_records: Gauge::default(),
             journal_bytes: Gauge::default(),
             journal_age: Gauge::default(),
-            journal_refused: Gauge::default(),
-            journal_damaged: Gauge::default(),
+            journal_refused: Counter::default(),
+            journal_damaged: Counter::default(),
             drain_lag: Gauge::default(),
-            change_lag: Gauge::default(),
+            revocation_lag: Gauge::default(),
         };
         registry.register("directory_keys", "Keys that are decided from memory", gauges.keys.clone());
         registry.register(
@@ -80,9 +81,9 @@ impl Gauges {
         );
         registry.register_with_unit(
             "revocation_lag",
-            "How late the last change made by another process was put in force; our own are before they are answered",
+            "Time since the changes of other processes were last read to their end; our own are in force before they are answered",
             Unit::Seconds,
-            gauges.change_lag.clone(),
+            gauges.revocation_lag.clone(),
         );
         gauges
     }
@@ -93,15 +94,16 @@ impl Gauges {
         self.keys.set(number(engine.known_keys() as u64));
         self.is_loaded.set(app.is_loaded().into());
         self.unknown.set(number(engine.remembered_unknown_keys() as u64));
-        self.change_lag.set(seconds(app.change_lag()));
+        self.revocation_lag.set(seconds(app.revocation_lag()));
         self.drain_lag.set(seconds(app.drain_lag()));
         let Some(journal) = engine.journal() else { return };
         let state = journal.state();
         self.journal_records.set(number(state.records));
         self.journal_bytes.set(number(state.bytes));
         self.journal_age.set(state.oldest.map_or(0.0, |oldest| seconds(app.now() - oldest)));
-        self.journal_refused.set(number(state.refused));
-        self.journal_damaged.set(number(state.damaged));
+        // The journal counts them; here they are only told.
+        self.journal_refused.inner().store(state.refused, Ordering::Relaxed);
+        self.journal_damaged.inner().store(state.damaged, Ordering::Relaxed);
     }
 }
 

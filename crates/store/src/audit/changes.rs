@@ -19,8 +19,8 @@ pub struct Change {
     pub entry: AuditEntryId,
     /// When it was.
     pub at: Timestamp,
-    /// What kind of thing was changed.
-    pub resource: Resource,
+    /// What kind of thing was changed; `None` of a kind that a newer build knows.
+    pub resource: Option<Resource>,
     /// The thing's id.
     pub target: Uuid,
 }
@@ -51,26 +51,9 @@ impl<C: ConnectionTrait> AuditLog<'_, C> {
         rows.into_iter()
             .map(|(id, at, resource, target)| {
                 let row = Row { table: "audit_log", id };
-                Ok(Change {
-                    entry: AuditEntryId::from_uuid(id),
-                    at: row.instant(at)?,
-                    resource: row.some(resource.as_deref().and_then(Resource::of_word))?,
-                    target,
-                })
+                let resource = resource.as_deref().and_then(Resource::of_word);
+                Ok(Change { entry: AuditEntryId::from_uuid(id), at: row.instant(at)?, resource, target })
             })
             .collect()
-    }
-
-    /// The line of the newest change, whatever it was of; `None` when nothing was ever changed.
-    pub async fn newest_change_unscoped(&self) -> Result<Option<AuditEntryId>, StoreError> {
-        let newest: Option<Uuid> = Entity::find()
-            .select_only()
-            .column(Column::Id)
-            .filter(Column::IsChange.eq(true))
-            .order_by_desc(Column::Id)
-            .into_tuple()
-            .one(self.0)
-            .await?;
-        Ok(newest.map(AuditEntryId::from_uuid))
     }
 }

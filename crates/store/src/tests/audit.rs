@@ -132,8 +132,7 @@ async fn changes_are_fed_in_their_order(store: Store) {
     let author = partner(&store, 1).await;
     let first = AuditEntryId::from_uuid(uuid::Uuid::nil());
     let after = async |entry, most| store.audit_log().changes_after_unscoped(entry, most).await.unwrap();
-    let newest = async || store.audit_log().newest_change_unscoped().await.unwrap();
-    assert_eq!((after(first, 10).await, newest().await), (vec![], None));
+    assert_eq!(after(first, 10).await, vec![]);
     let mut dice = Dice(2);
     let mut entries = Vec::new();
     for n in 1..=60 {
@@ -152,7 +151,7 @@ async fn changes_are_fed_in_their_order(store: Store) {
         .filter(|entry| entry.action.verb.is_change())
         .filter_map(|entry| {
             let Target { resource, id } = entry.target?;
-            Some(Change { entry: entry.id, at: entry.at, resource, target: id })
+            Some(Change { entry: entry.id, at: entry.at, resource: Some(resource), target: id })
         })
         .collect();
     assert!((20..50).contains(&expected.len()), "{}", expected.len());
@@ -160,8 +159,6 @@ async fn changes_are_fed_in_their_order(store: Store) {
     assert_eq!(after(first, 7).await, expected[..7]);
     assert_eq!(after(expected[6].entry, 7).await, expected[7..14]);
     assert_eq!(after(expected[expected.len() - 1].entry, 7).await, []);
-    let last = entries.iter().rfind(|entry| entry.action.verb.is_change()).map(|entry| entry.id);
-    assert_eq!(newest().await, last);
 }
 
 /// As when the answer to a commit was lost, and the batch comes again with what was added to it.

@@ -42,7 +42,7 @@ fn a_write_that_the_disk_takes_half_of_leaves_nothing_behind() {
         journal.append(&calls(200..202)).unwrap();
         assert!(matches!(journal.append(&calls(100..101)), Err(JournalError::Io(..))));
         assert_eq!((journal.state().records, journal.state().refused), (102, 2));
-        assert_eq!(journal.undrained.load(Ordering::Relaxed), 102 * LENGTH);
+        assert_eq!(journal.room.taken(), 102 * LENGTH);
         return;
     }
     let directory = tempfile::tempdir().unwrap();
