@@ -163,7 +163,7 @@ impl Scene {
             let (_, figures) = self.server.get("/metrics", "").await;
             let figures = figures.as_str().unwrap().to_owned();
             if figures.lines().any(|line| line == "claviger_journal_records 0") {
-                assert!(figures.lines().any(|line| line == "claviger_journal_damaged 0"), "{figures}");
+                assert!(figures.lines().any(|line| line == "claviger_journal_damaged_total 0"), "{figures}");
                 return;
             }
             assert!(begun.elapsed() < Duration::from_secs(60), "{figures}");
