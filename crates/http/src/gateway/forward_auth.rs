@@ -66,10 +66,25 @@ struct Asked {
             ("X-Claviger-Scopes" = String, description = "Its scopes, separated by spaces"),
             ("X-Claviger-Environment" = String, description = "`live` or `test`"),
         )),
-        (status = 401, description = "No key, or one that opens nothing", body = fault::Problem, content_type = "application/problem+json"),
-        (status = 402, description = "The balance is used up", body = fault::Problem, content_type = "application/problem+json"),
-        (status = 403, description = "The key may not do this", body = fault::Problem, content_type = "application/problem+json"),
-        (status = 429, description = "Too many calls; `Retry-After` says when to come back", body = fault::Problem, content_type = "application/problem+json"),
+        (status = 401, description = "No key, or one that opens nothing", body = fault::Problem, content_type = "application/problem+json", headers(
+            ("X-Claviger-Deny-Code" = String, description = "The code that verification answers with"),
+            ("X-Claviger-Deny-Status" = String, description = "The status without `dialect=nginx`"),
+        )),
+        (status = 402, description = "The balance is used up", body = fault::Problem, content_type = "application/problem+json", headers(
+            ("X-Claviger-Deny-Code" = String, description = "The code that verification answers with"),
+            ("X-Claviger-Deny-Status" = String, description = "The status without `dialect=nginx`"),
+        )),
+        (status = 403, description = "The key may not do this", body = fault::Problem, content_type = "application/problem+json", headers(
+            ("X-Claviger-Deny-Code" = String, description = "The code that verification answers with"),
+            ("X-Claviger-Deny-Status" = String, description = "The status without `dialect=nginx`"),
+        )),
+        (status = 429, description = "Too many calls; `Retry-After` says when to come back", body = fault::Problem, content_type = "application/problem+json", headers(
+            ("X-Claviger-Deny-Code" = String, description = "The code that verification answers with"),
+            ("X-Claviger-Deny-Status" = String, description = "The status without `dialect=nginx`"),
+            ("Retry-After" = i64, description = "Seconds until the cost fits"),
+            ("RateLimit-Policy" = String, description = "The limits, as structured fields"),
+            ("RateLimit" = String, description = "What is left of them, as structured fields"),
+        )),
     ),
 )]
 async fn forward_auth(Extension(gate): Extension<Gate>, request: Request) -> Response {

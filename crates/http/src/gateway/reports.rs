@@ -8,6 +8,7 @@ use claviger_domain::text::InvalidText;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -68,7 +69,18 @@ struct UsageReportResult {
     id: String,
     /// `recorded`; `duplicate`: it was before; `conflict`: another report was recorded under this id;
     /// `unknown_credential`: you have no such credential.
+    #[schema(schema_with = outcomes)]
     outcome: &'static str,
+}
+
+/// The words of `outcome`, for clients to switch on.
+fn outcomes() -> Schema {
+    let all = [Outcome::Recorded, Outcome::Duplicate, Outcome::Conflict, Outcome::UnknownCredential];
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(all.map(word)))
+        .description(Some("What became of the report"))
+        .into()
 }
 
 const MOST_REPORTS: usize = 1_000;

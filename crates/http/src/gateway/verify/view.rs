@@ -7,8 +7,18 @@ use claviger_domain::text::ExternalId;
 use claviger_domain::verification::Code;
 use serde::Serialize;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 
 use super::super::print::{Id, Instant, Stored, Words};
+
+/// The words of `code`, for clients to switch on.
+fn codes() -> Schema {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(Code::ALL.map(Code::word)))
+        .description(Some("`VALID`, or the first check that failed, in this order"))
+        .into()
+}
 
 /// The decision. Switch on `code`.
 #[derive(Debug, Serialize, ToSchema)]
@@ -27,6 +37,7 @@ pub(super) struct Verification<'a> {
     /// `VALID`, `MALFORMED`, `NOT_FOUND`, `REVOKED`, `EXPIRED`, `DISABLED`, `USER_SUSPENDED`, `ORGANIZATION_SUSPENDED`,
     /// `IP_NOT_ALLOWED`, `WRONG_NETWORK`, `WRONG_ENVIRONMENT`, `INSUFFICIENT_SCOPE`, `RATE_LIMITED` or
     /// `CREDITS_EXHAUSTED`: the first check that failed, in this order.
+    #[schema(schema_with = codes)]
     code: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     credential: Option<CredentialFacts<'a>>,
