@@ -21,9 +21,8 @@ use hyper_util::server::graceful::GracefulShutdown;
 use ipnet::IpNet;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use addresses::{Addresses, Place};
@@ -80,8 +79,9 @@ pub(crate) async fn serve(
         .max_header_size(LONGEST_HEAD)
         .max_buf_size(READ_AHEAD);
     let graceful = GracefulShutdown::new();
-    let tasks = TaskTracker::new();
-    let cut = CancellationToken::new();
+    // A connection's task does nothing but serve: whatever else would be looked at each time it wakes, millions of
+    // times. Those that are to end early are aborted.
+    let mut connections = JoinSet::new();
     let mut door = Door::new(listener, limits);
     let mut stop = std::pin::pin!(stop);
     loop {
@@ -90,9 +90,10 @@ pub(crate) async fn serve(
             () = &mut stop => break,
             accepted = door.next() => accepted,
         };
+        while connections.try_join_next().is_some() {}
         let router = router.clone();
         let asked = Arc::new(AtomicBool::new(false));
-        let silent = silent(asked.clone(), limits.first_head);
+        let has_asked = asked.clone();
         let answer = service_fn(move |request: Request<Incoming>| {
             asked.store(true, Ordering::Relaxed);
             let mut request = request.map(Body::new);
@@ -100,36 +101,32 @@ pub(crate) async fn serve(
             router.clone().oneshot(request)
         });
         let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), answer));
-        let cut = cut.clone();
-        tasks.spawn(async move {
-            tokio::select! {
-                served = connection => if let Err(error) = served {
-                    tracing::debug!(%peer, %error, "connection ended early");
-                },
-                () = silent => tracing::debug!(%peer, "connection without a request closed"),
-                () = cut.cancelled() => {}
+        let serving = connections.spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%peer, %error, "connection ended early");
             }
             drop(seat);
         });
+        tokio::spawn(end_if_silent(serving, has_asked, limits.first_head, peer));
     }
     drop(door);
-    tasks.close();
     if timeout(limits.grace, graceful.shutdown()).await.is_ok() {
-        tasks.wait().await;
+        while connections.join_next().await.is_some() {}
         return Ended::AllFinished;
     }
-    let unfinished = tasks.len();
-    cut.cancel();
-    tasks.wait().await;
+    while connections.try_join_next().is_some() {}
+    let unfinished = connections.len();
+    connections.shutdown().await;
     Ended::Cut(unfinished)
 }
 
-/// Resolves when nothing was asked within `patience`. Hyper has one patience for all of a connection's
-/// requests.
-async fn silent(asked: Arc<AtomicBool>, patience: Duration) {
+/// Ends a connection on which nothing was asked within `patience`. Hyper has one patience for all of a
+/// connection's requests.
+async fn end_if_silent(serving: AbortHandle, asked: Arc<AtomicBool>, patience: Duration, peer: SocketAddr) {
     sleep(patience).await;
-    if asked.load(Ordering::Relaxed) {
-        std::future::pending::<()>().await;
+    if !asked.load(Ordering::Relaxed) && !serving.is_finished() {
+        tracing::debug!(%peer, "connection without a request closed");
+        serving.abort();
     }
 }
 
