@@ -103,6 +103,7 @@ mod unknown;
 
 use std::sync::Arc;
 
+use arc_swap::Guard;
 use claviger_domain::Timestamp;
 use claviger_domain::credential::Credits;
 use claviger_domain::ids::CredentialId;
@@ -125,20 +126,21 @@ pub struct Engine {
 }
 
 /// A credential whose key was presented.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Known {
     /// As it was when it was looked up.
     pub snapshot: Arc<Snapshot>,
-    /// Its organization, likewise.
-    pub organization: Arc<KnownOrganization>,
+    /// Its organization, likewise. Borrowed without counting: the keys of one organization are asked about from
+    /// every thread at once.
+    pub organization: Guard<Arc<KnownOrganization>>,
     /// The account it is linked to, likewise.
-    pub user_account: Option<Arc<KnownUserAccount>>,
+    pub user_account: Option<Guard<Arc<KnownUserAccount>>>,
     number: u32,
     record: Arc<Record>,
 }
 
 /// The answer, and what it was decided from.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Decision {
     /// Whether the call may pass, and why not.
     pub code: Code,
@@ -147,7 +149,7 @@ pub struct Decision {
 }
 
 /// What a decision is about, as the decision left it.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct About {
     /// The credential and its owners.
     pub known: Known,
@@ -179,8 +181,8 @@ impl Engine {
         let version = self.peppers.digests(key).find_map(|digest| self.directory.find(&digest))?;
         let snapshot = version.record.snapshot.load_full()?;
         Some(Known {
-            organization: snapshot.organization.facts.load_full(),
-            user_account: snapshot.user_account.as_ref().map(|account| account.facts.load_full()),
+            organization: snapshot.organization.facts.load(),
+            user_account: snapshot.user_account.as_ref().map(|account| account.facts.load()),
             snapshot,
             number: version.number,
             record: version.record,
@@ -332,6 +334,7 @@ impl Known {
     }
 
     fn facts(&self) -> claviger_domain::verification::Facts<'_> {
-        self.snapshot.facts(self.number, &self.organization, self.user_account.as_deref())
+        let user_account = self.user_account.as_ref().map(|account| &***account);
+        self.snapshot.facts(self.number, &self.organization, user_account)
     }
 }

@@ -109,6 +109,10 @@ async fn a_report_is_known_again_for_a_month() {
     world.advance(TimeDelta::days(32) - TimeDelta::seconds(1));
     claviger_app::background::forget(&world.app).await.unwrap();
     assert_eq!(outcomes(&world.bootstrap(), &first).await, ["duplicate"]);
+    // A report of the next five minutes is in reach for five minutes more.
+    world.advance(TimeDelta::minutes(5));
+    claviger_app::background::forget(&world.app).await.unwrap();
+    assert_eq!(rows::count(&world, "usage_reports").await, 1);
     world.advance(TimeDelta::seconds(2));
     claviger_app::background::forget(&world.app).await.unwrap();
     assert_eq!(rows::count(&world, "usage_reports").await, 0, "and not kept for longer");

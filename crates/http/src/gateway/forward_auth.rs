@@ -1,14 +1,13 @@
 //! `ANY /v1/forward-auth`: proxies ask with the request itself, and pass on what the answer's headers say.
 
-use axum::Extension;
 use axum::body::Body;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::any;
 use claviger_app::engine::{About, Decision};
-use claviger_app::{App, verify};
+use claviger_app::verify;
 use claviger_domain::limit::{Limit, Standing};
 use claviger_domain::text::ExternalId;
 use claviger_domain::verification::{Code, Demand};
@@ -23,7 +22,7 @@ use crate::call::bearer;
 use crate::extract::Query;
 use crate::fault::{Fault, Reason};
 
-pub(super) fn router() -> OpenApiRouter<App> {
+pub(super) fn router() -> OpenApiRouter<Gate> {
     // The document tells of GET, which is what proxies send; the others are the client's own methods.
     OpenApiRouter::new().routes(routes!(forward_auth)).route("/v1/forward-auth", any(forward_auth))
 }
@@ -87,7 +86,7 @@ struct Asked {
         )),
     ),
 )]
-async fn forward_auth(Extension(gate): Extension<Gate>, request: Request) -> Response {
+async fn forward_auth(State(gate): State<Gate>, request: Request) -> Response {
     let figures = &gate.metrics().forward_auth;
     // What the client sends to the upstream is none of our business: the body is not read.
     gate.through(figures, request, async |passage, _| {

@@ -6,9 +6,8 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::Extension;
 use axum::body::Body;
-use axum::extract::{MatchedPath, Request};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue};
@@ -190,6 +189,6 @@ fn guard(headers: &mut HeaderMap, request_id: String) {
 }
 
 /// For the methods that a path does not have.
-pub(super) async fn wrong_method(Extension(gate): Extension<Gate>, request: Request) -> Response {
+pub(super) async fn wrong_method(State(gate): State<Gate>, request: Request) -> Response {
     gate.wrong_method(&request)
 }

@@ -1,6 +1,6 @@
 //! The gateway surface, `/v1/keys/*`: may this call pass?
 
-use axum::{Extension, Router};
+use axum::Router;
 use claviger_app::App;
 use utoipa::openapi::OpenApi as OpenApiDocument;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -64,7 +64,7 @@ pub(crate) const MANNERS: Manners = Manners {
 };
 
 /// The operations that come millions of times, or from anybody; they stand in the [`Gate`]'s frame and in no other.
-fn busy() -> OpenApiRouter<App> {
+fn busy() -> OpenApiRouter<Gate> {
     OpenApiRouter::new().merge(verify::router()).merge(forward_auth::router()).merge(revoke_self::router())
 }
 
@@ -82,5 +82,5 @@ pub(crate) fn router() -> OpenApiRouter<App> {
 
 /// The routes of the busy operations, to be served beside the usual frame.
 pub(crate) fn busy_routes(gate: Gate) -> Router<App> {
-    Router::from(busy()).method_not_allowed_fallback(gate::wrong_method).layer(Extension(gate))
+    Router::from(busy()).method_not_allowed_fallback(gate::wrong_method).with_state(gate)
 }

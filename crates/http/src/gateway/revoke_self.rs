@@ -1,9 +1,8 @@
 //! `POST /v1/keys/revoke-self`
 
-use axum::Extension;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::response::Response;
-use claviger_app::{App, revoke_self};
+use claviger_app::revoke_self;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -13,7 +12,7 @@ use super::gate::{self, Gate};
 use crate::extract::LARGEST_BODY;
 use crate::strict;
 
-pub(super) fn router() -> OpenApiRouter<App> {
+pub(super) fn router() -> OpenApiRouter<Gate> {
     OpenApiRouter::new().routes(routes!(revoke_self_key))
 }
 
@@ -42,7 +41,7 @@ struct Done {}
     request_body = Ended,
     responses((status = 200, description = "The key opens nothing any more", body = Done)),
 )]
-async fn revoke_self_key(Extension(gate): Extension<Gate>, request: Request) -> Response {
+async fn revoke_self_key(State(gate): State<Gate>, request: Request) -> Response {
     let figures = &gate.metrics().revoke_self;
     // Anybody may send this: its body is waited for here, where it takes no place from those who may write.
     gate.through(figures, request, async |passage, body| {

@@ -1,9 +1,8 @@
 //! `POST /v1/keys/verify` and `POST /v1/keys/verify-batch`
 
-use axum::Extension;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::response::Response;
-use claviger_app::{App, verify};
+use claviger_app::verify;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -22,7 +21,7 @@ pub(super) mod words;
 use input::VerifyRequest;
 use view::Verification;
 
-pub(super) fn router() -> OpenApiRouter<App> {
+pub(super) fn router() -> OpenApiRouter<Gate> {
     OpenApiRouter::new().routes(routes!(verify_key)).routes(routes!(verify_keys))
 }
 
@@ -36,7 +35,7 @@ pub(super) fn router() -> OpenApiRouter<App> {
     request_body = VerifyRequest,
     responses((status = 200, description = "The decision", body = Verification)),
 )]
-async fn verify_key(Extension(gate): Extension<Gate>, request: Request) -> Response {
+async fn verify_key(State(gate): State<Gate>, request: Request) -> Response {
     let figures = &gate.metrics().verify_key;
     gate.through(figures, request, async |passage, body| {
         let actor = passage.caller().await?;
@@ -81,7 +80,7 @@ const MOST_REQUESTS: usize = 100;
         (status = 413, description = "The body is larger than 1 MiB", body = super::fault::Problem, content_type = "application/problem+json"),
     ),
 )]
-async fn verify_keys(Extension(gate): Extension<Gate>, request: Request) -> Response {
+async fn verify_keys(State(gate): State<Gate>, request: Request) -> Response {
     let figures = &gate.metrics().verify_keys;
     gate.through(figures, request, async |passage, body| {
         let actor = passage.caller().await?;
