@@ -46,7 +46,8 @@ pub enum Outcome {
 /// Takes reports, in one transaction; answers what became of each, in their order.
 ///
 /// # Errors
-/// [`Error::OutOfReach`] when one is older than reports are remembered, or lies in the future: then none is taken.
+/// [`Error::OutOfReach`] when one is older than reports are remembered, or lies more than five minutes
+/// ahead: then none is taken.
 pub async fn take(call: &Call, reports: &[Report]) -> Result<Vec<Outcome>, Error> {
     call.require(VerifyKeys)?;
     // Two requests with the same new report may meet; the second one then finds the first's.
@@ -66,11 +67,10 @@ async fn take_once(call: &Call, reports: &[Report]) -> Result<Vec<Outcome>, Erro
             return Err(Error::OutOfReach { place });
         }
         let owners = owners(call, tx, reports).await?;
-        let named: Vec<_> = reports
+        let keys: Vec<_> = reports
             .iter()
-            .filter_map(|report| Some(((*owners.get(&report.credential)?, digest(&report.id)), report)))
+            .filter_map(|report| Some((*owners.get(&report.credential)?, digest(&report.id))))
             .collect();
-        let keys: Vec<_> = named.iter().map(|(key, _)| *key).collect();
         let mut known: HashMap<_, _> = tx.usage_reports().fingerprints_of(&keys).await?.into_iter().collect();
         let mut new = Vec::new();
         let mut calls = Vec::new();
