@@ -1,9 +1,6 @@
 //! What reviewers broke once, kept from breaking again.
 
-use std::net::SocketAddr;
-
 use axum::body::Body;
-use axum::extract::ConnectInfo;
 use axum::http::Request;
 use bytes::Bytes;
 use chrono::TimeDelta;
@@ -11,7 +8,6 @@ use claviger_app::bootstrap::{self, Ensured};
 use claviger_domain::secret::{KeyFormat, Plaintext};
 use http_body_util::StreamBody;
 use serde_json::{Value, json};
-use tower::ServiceExt;
 
 use crate::support::World;
 
@@ -47,8 +43,8 @@ async fn a_key_revoked_while_its_request_comes_in_changes_nothing() {
     let world = World::on_disk().await;
     let partner = world.partner().await;
     let (body, request) = slow(partner.key.as_deref().unwrap(), "/v1/admin/credentials");
-    let router = world.router.clone();
-    let pending = tokio::spawn(async move { router.oneshot(request).await.unwrap().status() });
+    let front = world.front.clone();
+    let pending = tokio::spawn(async move { front.answer(request, None).await.status() });
     body.send(Bytes::from_static(b"{\"name\":\"late\",")).await.unwrap();
     begun(&body).await;
     let revoked = world.bootstrap().delete(&format!("/v1/admin/admin-keys/{}", partner.id)).await;
@@ -65,8 +61,8 @@ async fn a_permission_taken_while_a_request_comes_in_is_missed() {
     let world = World::on_disk().await;
     let partner = world.partner().await;
     let (body, request) = slow(partner.key.as_deref().unwrap(), "/v1/admin/users");
-    let router = world.router.clone();
-    let pending = tokio::spawn(async move { router.oneshot(request).await.unwrap().status() });
+    let front = world.front.clone();
+    let pending = tokio::spawn(async move { front.answer(request, None).await.status() });
     body.send(Bytes::from_static(b"{\"name\":")).await.unwrap();
     begun(&body).await;
     let path = format!("/v1/admin/admin-keys/{}", partner.id);
@@ -124,10 +120,9 @@ async fn refusals_of_one_caller_are_counted_not_copied() {
 async fn noise_from_one_address_does_not_hide_another() {
     let world = World::new().await;
     let knock = async |address: &str| {
-        let mut request = Request::get("/v1/admin/users").body(Body::empty()).unwrap();
-        let peer: SocketAddr = format!("{address}:4000").parse().unwrap();
-        request.extensions_mut().insert(ConnectInfo(peer));
-        world.router.clone().oneshot(request).await.unwrap().status().as_u16()
+        let request = Request::get("/v1/admin/users").body(Body::empty()).unwrap();
+        let peer = format!("{address}:4000").parse().unwrap();
+        world.front.clone().answer(request, Some(peer)).await.status().as_u16()
     };
     for _ in 0..500 {
         assert_eq!(knock("198.51.100.1").await, 401);

@@ -194,16 +194,25 @@ async fn find_in(app: &App, lookups: &Lookups, key: PresentedKey<'_>) -> Result<
     if matches!(key.format(), KeyFormat::Admin | KeyFormat::Bootstrap) {
         return Ok(None);
     }
-    let remembered = |app: &App| match app.engine().find(key) {
+    match remembered(app, key) {
+        Some(answer) => Ok(answer),
+        // What waits for a database is large, and would be moved about with each call that does not.
+        None => Box::pin(look_up(app, lookups, key)).await,
+    }
+}
+
+/// What memory says of a key; `None`: nothing.
+fn remembered(app: &App, key: PresentedKey<'_>) -> Option<Option<Known>> {
+    match app.engine().find(key) {
         Some(known) => Some(Some(known)),
         None => app.engine().is_remembered_unknown(key, app.now()).then_some(None),
-    };
-    if let Some(answer) = remembered(app) {
-        return Ok(answer);
     }
+}
+
+async fn look_up(app: &App, lookups: &Lookups, key: PresentedKey<'_>) -> Result<Option<Known>, Error> {
     let _turn = lookups.turn().await?;
     // Somebody may have looked it up while this one waited.
-    if let Some(answer) = remembered(app) {
+    if let Some(answer) = remembered(app, key) {
         return Ok(answer);
     }
     let digests: Vec<_> = app.peppers().digests(key).collect();

@@ -35,10 +35,14 @@ impl OnDisk {
 impl App {
     /// Completes when what stands at these places cannot be lost any more.
     pub(crate) async fn await_disk(&self, places: impl Iterator<Item = Place>) -> Result<(), Error> {
-        let on_disk = self.on_disk();
-        if on_disk.durability == Durability::Process {
-            return Ok(());
+        match self.on_disk().durability {
+            Durability::Process => Ok(()),
+            Durability::Disk => Box::pin(self.sync_up_to(places)).await,
         }
+    }
+
+    async fn sync_up_to(&self, places: impl Iterator<Item = Place>) -> Result<(), Error> {
+        let on_disk = self.on_disk();
         let mut furthest = BTreeMap::new();
         for Place { lane, offset } in places {
             let of_lane = furthest.entry(lane).or_insert(offset);

@@ -1,5 +1,6 @@
 //! The parts of a request, read strictly; whatever is wrong is a [`Fault`].
 
+use std::pin::pin;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use uuid::Uuid;
 
 use crate::call::{Learnt, May, Presented};
 use crate::fault::{Fault, Reason};
+use crate::patience::within;
 use crate::strict;
 
 /// The largest request body, in bytes.
@@ -252,10 +254,11 @@ pub(crate) fn no_query(query: &str) -> Result<(), Fault> {
 
 /// A body to its end; one that came in one piece is not copied.
 pub(crate) async fn bytes(body: axum::body::Body, most: usize) -> Result<Bytes, Fault> {
-    match tokio::time::timeout(BODY_PATIENCE, Limited::new(body, most).collect()).await {
-        Ok(Ok(whole)) => Ok(whole.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Fault::TooLarge { most }),
-        Ok(Err(_)) | Err(_) => Err(Fault::BrokenBody),
+    let mut whole = pin!(Limited::new(body, most).collect());
+    match within(BODY_PATIENCE, whole.as_mut()).await {
+        Some(Ok(whole)) => Ok(whole.to_bytes()),
+        Some(Err(error)) if error.is::<LengthLimitError>() => Err(Fault::TooLarge { most }),
+        Some(Err(_)) | None => Err(Fault::BrokenBody),
     }
 }
 

@@ -1,14 +1,14 @@
 //! The frame around every request: its id, its time limit, the words for its fault, its line in the
 //! log, its figures, and, on the admin surfaces, its line in the audit log.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{ConnectInfo, MatchedPath, Request};
 use axum::http::header::{HeaderName, RETRY_AFTER};
-use axum::http::{Extensions, HeaderMap, HeaderValue, Method};
+use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use claviger_app::{App, Error, Facts, Noted, Quota};
@@ -95,8 +95,9 @@ pub(crate) async fn around(
     let method = request.method().clone();
     // The template, never the path itself: people paste keys into paths.
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let peer = request.extensions().get().map(|ConnectInfo(peer): &ConnectInfo<SocketAddr>| peer.ip());
     let facts = Facts {
-        address: address(request.extensions(), request.headers(), &state.settings),
+        address: address(peer, request.headers(), &state.settings),
         request_id: request_id(request.headers()).unwrap_or_else(|| state.app.new_request_id()),
     };
     let learnt = Learnt::default();
@@ -167,12 +168,7 @@ pub(crate) fn method_word(method: &Method) -> &'static str {
 }
 
 /// Where a request comes from, as far as our own peers can be believed.
-pub(crate) fn address(
-    extensions: &Extensions,
-    headers: &HeaderMap,
-    settings: &HttpSettings,
-) -> Option<std::net::IpAddr> {
-    let peer = extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
+pub(crate) fn address(peer: Option<IpAddr>, headers: &HeaderMap, settings: &HttpSettings) -> Option<IpAddr> {
     if settings.trusted_proxies.is_empty() {
         return client_address(peer, &[], &[]);
     }

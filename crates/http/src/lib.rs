@@ -13,6 +13,7 @@ mod call;
 mod extract;
 mod fault;
 mod frame;
+mod front;
 mod gateway;
 mod instant;
 mod json;
@@ -20,8 +21,11 @@ mod metrics;
 mod openapi;
 mod ops;
 mod partner;
+mod patience;
 mod strict;
 mod surface;
+
+pub use front::Front;
 
 /// What the operator has settled about HTTP.
 #[derive(Debug, Clone)]
@@ -49,21 +53,6 @@ pub(crate) struct Published {
 #[must_use]
 pub fn documents() -> Vec<(&'static str, OpenApi)> {
     surfaces().1.into_iter().map(|published| (published.name, published.document)).collect()
-}
-
-/// Every route, in every layer. The peer's address is taken from `ConnectInfo<SocketAddr>` in a
-/// request's extensions, where there is one.
-pub fn router(app: App, settings: HttpSettings) -> Router {
-    let (routes, documents) = surfaces();
-    let state = frame::State::new(app.clone(), settings);
-    let busy = gateway::busy_routes(state.gate());
-    routes
-        .merge(ops::router(documents, state.metrics()))
-        .fallback(async || fault::Fault::UnknownRoute)
-        .method_not_allowed_fallback(async || fault::Fault::WrongMethod)
-        .layer(axum::middleware::from_fn_with_state(state, frame::around))
-        .merge(busy)
-        .with_state(app)
 }
 
 fn surfaces() -> (Router<App>, Vec<Published>) {

@@ -41,8 +41,8 @@ struct Decided {
 /// What is counted for one route without looking anything up.
 #[derive(Debug)]
 pub(crate) struct RouteFigures {
-    method: Method,
-    route: &'static str,
+    pub(crate) method: Method,
+    pub(crate) route: &'static str,
     passed: Counter,
 }
 

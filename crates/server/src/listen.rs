@@ -2,30 +2,30 @@
 //! limits on how many callers there are and how long they may say nothing.
 
 mod addresses;
+mod pulse;
 
+use std::convert::Infallible;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
-use axum::extract::ConnectInfo;
+use axum::response::Response;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
 use ipnet::IpNet;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
-use tower::ServiceExt;
 
 use addresses::{Addresses, Place};
+use pulse::{Pulse, Watch};
 
 /// What callers may take up.
 #[derive(Debug, Clone)]
@@ -66,39 +66,43 @@ const READ_AHEAD: usize = 64 * 1024;
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Serves `router` until `stop`, and then for as long as requests in progress take, up to the grace.
-pub(crate) async fn serve(
+/// Serves until `stop`, and then for as long as requests in progress take, up to the grace. `answering` makes for
+/// each connection what answers its requests.
+pub(crate) async fn serve<A, F>(
     listener: TcpListener,
-    router: Router,
+    answering: impl Fn(SocketAddr) -> A,
     limits: &Limits,
     stop: impl Future<Output = ()>,
-) -> Ended {
+) -> Ended
+where
+    A: Fn(Request<Body>) -> F + Send + 'static,
+    F: Future<Output = Response> + Send + 'static,
+{
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(limits.silence)
-        .max_header_size(LONGEST_HEAD)
-        .max_buf_size(READ_AHEAD);
+    // How long it may be silent is watched over by ourselves: hyper would set a timer for each request.
+    // Answers are small: to copy one behind its head is cheaper than to hand the kernel two pieces.
+    http.header_read_timeout(None).writev(false).max_header_size(LONGEST_HEAD).max_buf_size(READ_AHEAD);
     let graceful = GracefulShutdown::new();
     // A connection's task does nothing but serve: whatever else would be looked at each time it wakes, millions of
     // times. Those that are to end early are aborted.
     let mut connections = JoinSet::new();
     let mut door = Door::new(listener, limits);
+    let mut watch = Watch::new(limits.first_head, limits.silence);
     let mut stop = std::pin::pin!(stop);
     loop {
         let (stream, peer, seat) = tokio::select! {
             biased;
             () = &mut stop => break,
+            () = watch.look() => continue,
             accepted = door.next() => accepted,
         };
         while connections.try_join_next().is_some() {}
-        let router = router.clone();
-        let asked = Arc::new(AtomicBool::new(false));
-        let has_asked = asked.clone();
+        let pulse = Arc::new(Pulse::default());
+        let (answer, beats) = (answering(peer), pulse.clone());
         let answer = service_fn(move |request: Request<Incoming>| {
-            asked.store(true, Ordering::Relaxed);
-            let mut request = request.map(Body::new);
-            request.extensions_mut().insert(ConnectInfo(peer));
-            router.clone().oneshot(request)
+            let beat = Pulse::begin(&beats);
+            let response = answer(request.map(Body::new));
+            async move { Ok::<_, Infallible>(beat.until_told(response.await)) }
         });
         let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), answer));
         let serving = connections.spawn(async move {
@@ -107,7 +111,7 @@ pub(crate) async fn serve(
             }
             drop(seat);
         });
-        tokio::spawn(end_if_silent(serving, has_asked, limits.first_head, peer));
+        watch.over(serving, pulse, peer);
     }
     drop(door);
     if timeout(limits.grace, graceful.shutdown()).await.is_ok() {
@@ -118,16 +122,6 @@ pub(crate) async fn serve(
     let unfinished = connections.len();
     connections.shutdown().await;
     Ended::Cut(unfinished)
-}
-
-/// Ends a connection on which nothing was asked within `patience`. Hyper has one patience for all of a
-/// connection's requests.
-async fn end_if_silent(serving: AbortHandle, asked: Arc<AtomicBool>, patience: Duration, peer: SocketAddr) {
-    sleep(patience).await;
-    if !asked.load(Ordering::Relaxed) && !serving.is_finished() {
-        tracing::debug!(%peer, "connection without a request closed");
-        serving.abort();
-    }
 }
 
 /// The listener, and the seats of those who may come in.

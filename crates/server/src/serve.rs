@@ -1,11 +1,12 @@
 //! `claviger serve`: from the configuration to answered requests, and back down without losing any.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use claviger_app::bootstrap::{self, Ensured};
 use claviger_app::{App, background};
-use claviger_http::HttpSettings;
+use claviger_http::{Front, HttpSettings};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -72,10 +73,15 @@ async fn until_stopped(
     app: App,
     signals: Signals,
 ) -> Result<(), Failure> {
-    let router = claviger_http::router(app.clone(), http_settings(config));
+    let front = Front::new(app.clone(), http_settings(config));
+    let answering = |peer| {
+        // Counted for each connection: one count for all would go to and fro between the processors.
+        let front = Arc::new(front.clone());
+        move |request| front.clone().answer(request, Some(peer))
+    };
     let served = CancellationToken::new();
     let background = tokio::spawn(background::run(app.clone(), served.clone().cancelled_owned()));
-    match listen::serve(listener, router, &limits(config), signals.asked()).await {
+    match listen::serve(listener, answering, &limits(config), signals.asked()).await {
         Ended::AllFinished => tracing::info!("all requests finished"),
         Ended::Cut(connections) => tracing::warn!(connections, "the grace is over; connections were cut"),
     }

@@ -1,21 +1,19 @@
 //! One application, its router and its clock.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
-use axum::extract::ConnectInfo;
 use axum::http::Request;
 use chrono::TimeDelta;
 use claviger_app::bootstrap::{self, Ensured};
 use claviger_app::engine::journal::{Journal, JournalSettings};
 use claviger_app::{App, Durability, Ports, Retention, Settings, drain, memory};
 use claviger_domain::secret::Peppers;
-use claviger_http::HttpSettings;
+use claviger_http::{Front, HttpSettings};
 use claviger_store::{Store, StoreOptions};
-use tower::ServiceExt;
 
 use super::answer::Answer;
 use super::callers::{ALL, Caller, Partner};
@@ -23,7 +21,7 @@ use super::outside::{Counting, Hand};
 
 pub(crate) struct World {
     pub(crate) app: App,
-    pub(crate) router: Router,
+    pub(crate) front: Arc<Front>,
     hand: Arc<Hand>,
     entropy: Arc<Counting>,
     bootstrap: String,
@@ -92,9 +90,9 @@ impl World {
         let Ensured::Created(bootstrap) = bootstrap::ensure(&app, None).await.unwrap() else {
             panic!("an empty database has no bootstrap key")
         };
-        let router = claviger_http::router(app.clone(), settled.http.clone());
+        let front = Front::new(app.clone(), settled.http.clone()).into();
         let bootstrap = bootstrap.expose().to_owned();
-        Self { app, router, hand, entropy, bootstrap, settled, folder }
+        Self { app, front, hand, entropy, bootstrap, settled, folder }
     }
 
     /// The same database in another process, with other ports and peppers: nothing is known but what
@@ -104,7 +102,7 @@ impl World {
         let journal = tempfile::tempdir_in(self.folder.path()).unwrap().keep();
         let store = self.app.store().clone();
         self.app = deciding(store, ports, peppers, &Settled::default(), journal, JOURNAL).await;
-        self.router = claviger_http::router(self.app.clone(), HttpSettings::default());
+        self.front = Front::new(self.app.clone(), HttpSettings::default()).into();
     }
 
     /// The process dies without a word, and the next one finds the database and the journal it has left.
@@ -115,11 +113,11 @@ impl World {
         };
         let ports = || Ports { clock: self.hand.clone(), entropy: self.entropy.clone() };
         // The journal is its process' own until that is gone: nothing here may hold the old one any more.
-        self.router = Router::new();
         self.app = App::new(store.clone(), ports(), settings(peppers(), &self.settled));
+        self.front = Front::new(self.app.clone(), HttpSettings::default()).into();
         let journal = self.folder.path().join("journal");
         self.app = deciding(store, ports(), peppers(), &self.settled, journal, JOURNAL).await;
-        self.router = claviger_http::router(self.app.clone(), self.settled.http.clone());
+        self.front = Front::new(self.app.clone(), self.settled.http.clone()).into();
     }
 
     /// Another process on the same database, with a journal of its own.
@@ -130,7 +128,7 @@ impl World {
         let journal = folder.path().join("journal");
         let app = deciding(store, ports, peppers(), &self.settled, journal, JOURNAL + 1).await;
         Self {
-            router: claviger_http::router(app.clone(), self.settled.http.clone()),
+            front: Front::new(app.clone(), self.settled.http.clone()).into(),
             app,
             hand: self.hand.clone(),
             entropy: self.entropy.clone(),
@@ -165,10 +163,9 @@ impl World {
     }
 
     /// Sends a request as it is, from 192.0.2.1.
-    pub(crate) async fn send(&self, mut request: Request<Body>) -> Answer {
-        let peer: std::net::SocketAddr = "192.0.2.1:40000".parse().unwrap();
-        request.extensions_mut().insert(ConnectInfo(peer));
-        Answer::read(self.router.clone().oneshot(request).await.unwrap()).await
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        let peer = SocketAddr::from(([192, 0, 2, 1], 40_000));
+        Answer::read(self.front.clone().answer(request, Some(peer)).await).await
     }
 
     /// Somebody without a key.

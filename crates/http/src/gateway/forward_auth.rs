@@ -1,19 +1,18 @@
 //! `ANY /v1/forward-auth`: proxies ask with the request itself, and pass on what the answer's headers say.
 
+use std::net::IpAddr;
+
 use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::http::header::RETRY_AFTER;
+use axum::extract::Request;
+use axum::http::header::{HeaderName, RETRY_AFTER};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use axum::routing::any;
 use claviger_app::engine::{About, Decision};
 use claviger_app::verify;
 use claviger_domain::limit::{Limit, Standing};
 use claviger_domain::text::ExternalId;
 use claviger_domain::verification::{Code, Demand};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::fault;
 use super::gate::{Gate, Passage, set};
@@ -21,11 +20,6 @@ use super::verify::words::{cost_of, environment_of, network, scopes_of};
 use crate::call::bearer;
 use crate::extract::Query;
 use crate::fault::{Fault, Reason};
-
-pub(super) fn router() -> OpenApiRouter<Gate> {
-    // The document tells of GET, which is what proxies send; the others are the client's own methods.
-    OpenApiRouter::new().routes(routes!(forward_auth)).route("/v1/forward-auth", any(forward_auth))
-}
 
 /// Which statuses the proxy can pass on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,10 +80,14 @@ struct Asked {
         )),
     ),
 )]
-async fn forward_auth(State(gate): State<Gate>, request: Request) -> Response {
+pub(crate) fn forward_auth(
+    gate: &Gate,
+    request: Request,
+    peer: Option<IpAddr>,
+) -> impl Future<Output = Response> {
     let figures = &gate.metrics().forward_auth;
     // What the client sends to the upstream is none of our business: the body is not read.
-    gate.through(figures, request, async |passage, _| {
+    gate.through(figures, request, peer, async |passage, _| {
         let Asked { demand, dialect } = asked(passage)?;
         let key = presented(&passage.parts.headers)?;
         let decision = verify::pass(passage.app(), key, &demand).await?;
@@ -99,7 +97,6 @@ async fn forward_auth(State(gate): State<Gate>, request: Request) -> Response {
             _ => deny(&decision, dialect, passage),
         })
     })
-    .await
 }
 
 fn asked(passage: &Passage<'_>) -> Result<Asked, Fault> {
@@ -137,32 +134,43 @@ fn presented(headers: &HeaderMap) -> Result<&str, Fault> {
     }
 }
 
+const CREDENTIAL_ID: HeaderName = HeaderName::from_static("x-claviger-credential-id");
+const ORGANIZATION_ID: HeaderName = HeaderName::from_static("x-claviger-organization-id");
+const USER_ID: HeaderName = HeaderName::from_static("x-claviger-user-id");
+const EXTERNAL_ID: HeaderName = HeaderName::from_static("x-claviger-external-id");
+const SCOPES: HeaderName = HeaderName::from_static("x-claviger-scopes");
+const ENVIRONMENT: HeaderName = HeaderName::from_static("x-claviger-environment");
+const DENY_CODE: HeaderName = HeaderName::from_static("x-claviger-deny-code");
+const DENY_STATUS: HeaderName = HeaderName::from_static("x-claviger-deny-status");
+const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
+
 /// What may not stand in a header as it is, and the sign that encodes it.
 const HIDDEN: &AsciiSet = &CONTROLS.add(b'%').add(b' ');
 
 fn allow(decision: &Decision) -> Response {
     let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
-    headers.reserve(12);
+    headers.reserve(6);
     let Some(About { known, .. }) = &decision.about else { return response };
     let mut buffer = uuid::Uuid::encode_buffer();
     let id = known.snapshot.id.uuid().hyphenated().encode_lower(&mut buffer);
-    set(headers, "x-claviger-credential-id", id);
+    set(headers, CREDENTIAL_ID, id);
     let id = known.organization.id.uuid().hyphenated().encode_lower(&mut buffer);
-    set(headers, "x-claviger-organization-id", id);
+    set(headers, ORGANIZATION_ID, id);
     if let Some(account) = &known.user_account {
         let id = account.id.uuid().hyphenated().encode_lower(&mut buffer);
-        set(headers, "x-claviger-user-id", id);
+        set(headers, USER_ID, id);
         if let Some(external_id) = account.external_id.as_ref().map(ExternalId::as_str) {
             let encoded = utf8_percent_encode(external_id, HIDDEN).to_string();
-            set(headers, "x-claviger-external-id", &encoded);
+            set(headers, EXTERNAL_ID, &encoded);
         }
     }
     let scopes = &known.snapshot.scopes;
     if scopes.iter().next().is_some() {
-        set(headers, "x-claviger-scopes", &scopes.to_string());
+        set(headers, SCOPES, &scopes.to_string());
     }
-    set(headers, "x-claviger-environment", known.snapshot.class.environment().word());
+    set(headers, ENVIRONMENT, known.snapshot.class.environment().word());
     response
 }
 
@@ -176,8 +184,8 @@ fn deny(decision: &Decision, dialect: Dialect, passage: &Passage<'_>) -> Respons
     };
     let mut response = fault::problem(told, code, detail.to_owned(), None, passage.request_id);
     let headers = response.headers_mut();
-    set(headers, "x-claviger-deny-code", decision.code.word());
-    set(headers, "x-claviger-deny-status", status.as_str());
+    set(headers, DENY_CODE, decision.code.word());
+    set(headers, DENY_STATUS, status.as_str());
     if let (Code::RateLimited, Some(about)) = (decision.code, &decision.about) {
         tell_limits(headers, about, passage.app().now().timestamp_millis());
     }
@@ -229,9 +237,9 @@ fn tell_limits(headers: &mut HeaderMap, about: &About, now_ms: i64) {
         retry_at = retry_at.max(*retry_at_ms);
         never_fits |= *exceeded && retry_at_ms.is_none();
     }
-    set(headers, "ratelimit-policy", &policies.join(", "));
-    set(headers, "ratelimit", &states.join(", "));
+    set(headers, RATELIMIT_POLICY, &policies.join(", "));
+    set(headers, RATELIMIT, &states.join(", "));
     if let Some(at) = retry_at.filter(|_| !never_fits) {
-        set(headers, RETRY_AFTER.as_str(), &whole_seconds(at - now_ms).max(1).to_string());
+        set(headers, RETRY_AFTER, &whole_seconds(at - now_ms).max(1).to_string());
     }
 }

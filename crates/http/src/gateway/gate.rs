@@ -3,12 +3,13 @@
 
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::body::Body;
-use axum::extract::{MatchedPath, Request, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
+use axum::body::{Body, HttpBody};
+use axum::extract::Request;
+use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
@@ -27,6 +28,7 @@ use crate::extract::{self, is_json};
 use crate::fault::Fault;
 use crate::frame::{self, REQUEST_ID};
 use crate::metrics::{Metrics, RouteFigures};
+use crate::patience::within;
 use crate::surface::Surface;
 
 /// What these calls need of the process.
@@ -40,6 +42,8 @@ struct Inner {
     metrics: Arc<Metrics>,
     /// When a mistake was last told in the log.
     told: Mutex<Option<Instant>>,
+    /// The headers of every answer, to be copied: that is cheaper than hashing each name anew.
+    head: HeaderMap,
 }
 
 const TELL_EVERY: Duration = Duration::from_secs(1);
@@ -49,6 +53,7 @@ pub(super) struct Passage<'a> {
     gate: &'a Gate,
     pub(super) request_id: &'a str,
     pub(super) parts: &'a Parts,
+    peer: Option<IpAddr>,
     started: Instant,
 }
 
@@ -57,38 +62,54 @@ const AT_ONCE: Duration = Duration::from_millis(5);
 
 impl Gate {
     pub(crate) fn new(app: App, settings: Arc<HttpSettings>, metrics: Arc<Metrics>) -> Self {
-        Self(Arc::new(Inner { app, settings, metrics, told: Mutex::default() }))
+        Self(Arc::new(Inner { app, settings, metrics, told: Mutex::default(), head: head() }))
     }
 
-    pub(super) fn metrics(&self) -> &Metrics {
+    pub(crate) fn metrics(&self) -> &Metrics {
         &self.0.metrics
     }
 
-    /// Runs `work` on a request, and words what goes wrong.
+    /// Runs `work` on a request from `peer`, and words what goes wrong.
     pub(super) async fn through(
         &self,
         figures: &RouteFigures,
         request: Request,
+        peer: Option<IpAddr>,
         work: impl AsyncFnOnce(&Passage<'_>, Body) -> Result<Response, Fault>,
     ) -> Response {
         let started = Instant::now();
-        let Inner { app, settings, metrics, told: _ } = &*self.0;
+        let Inner { app, settings, metrics, .. } = &*self.0;
         let (parts, body) = request.into_parts();
         let request_id = frame::request_id(&parts.headers).unwrap_or_else(|| app.new_request_id());
-        let passage = Passage { gate: self, request_id: &request_id, parts: &parts, started };
-        let work = AssertUnwindSafe(work(&passage, body)).catch_unwind();
-        let answer = match tokio::time::timeout(settings.request_timeout, work).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => Err(Fault::Panic),
-            Err(_) => Err(Fault::Timeout),
+        let passage = Passage { gate: self, request_id: &request_id, parts: &parts, peer, started };
+        let answer = {
+            let mut work = pin!(AssertUnwindSafe(work(&passage, body)).catch_unwind());
+            match within(settings.request_timeout, work.as_mut()).await {
+                Some(Ok(answer)) => answer,
+                Some(Err(_)) => Err(Fault::Panic),
+                None => Err(Fault::Timeout),
+            }
         };
         let mut response = answer.unwrap_or_else(|fault| {
             self.tell(&fault, started, &request_id);
             fault::word(&fault, &request_id)
         });
-        guard(response.headers_mut(), request_id);
+        self.guard(&mut response, request_id);
         metrics.count_quickly(figures, response.status().as_u16(), started.elapsed());
         response
+    }
+
+    /// What every answer bears that leaves through the frame around all others; none of these is kept either.
+    fn guard(&self, response: &mut Response, request_id: String) {
+        let mut head = self.0.head.clone();
+        if let Ok(id) = HeaderValue::try_from(request_id) {
+            head.insert(REQUEST_ID, id);
+        }
+        if response.body().is_end_stream() {
+            head.remove(CONTENT_TYPE);
+        }
+        head.extend(std::mem::take(response.headers_mut()));
+        *response.headers_mut() = head;
     }
 
     /// What is not the caller's doing goes to the log: one such line a second, for when one call fails here, all
@@ -104,15 +125,15 @@ impl Gate {
         }
     }
 
-    /// What the router itself refuses here, it does not bring through the frame around all others.
-    fn wrong_method(&self, request: &Request) -> Response {
+    /// For the methods that a path does not have.
+    pub(crate) fn wrong_method(&self, figures: &RouteFigures, request: &Request) -> Response {
         let started = Instant::now();
         let Inner { app, metrics, .. } = &*self.0;
         let request_id = frame::request_id(request.headers()).unwrap_or_else(|| app.new_request_id());
         let mut response = fault::word(&Fault::WrongMethod, &request_id);
-        guard(response.headers_mut(), request_id);
-        let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-        let status = response.status().as_u16();
+        set(response.headers_mut(), ALLOW, figures.method.as_str());
+        self.guard(&mut response, request_id);
+        let (route, status) = (Some(figures.route), response.status().as_u16());
         metrics.count(Surface::Gateway, request.method(), route, status, started.elapsed());
         response
     }
@@ -125,7 +146,7 @@ impl Passage<'_> {
 
     /// The client's address, as far as our own peers can be believed.
     pub(super) fn address(&self) -> Option<IpAddr> {
-        frame::address(&self.parts.extensions, &self.parts.headers, &self.gate.0.settings)
+        frame::address(self.peer, &self.parts.headers, &self.gate.0.settings)
     }
 
     /// Who asks.
@@ -164,31 +185,21 @@ pub(super) fn json(answer: &impl Serialize) -> Result<Response, Fault> {
     let mut body = Vec::with_capacity(1024);
     serde_json::to_writer(&mut body, answer)
         .map_err(|error| Fault::App(claviger_app::Error::Internal(error.into())))?;
-    let mut response = Response::new(Body::from(body));
-    *response.headers_mut() = HeaderMap::with_capacity(12);
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    Ok(response)
+    Ok(Response::new(Body::from(body)))
 }
 
 /// A header of our own.
-pub(super) fn set(headers: &mut HeaderMap, name: &'static str, value: &str) {
+pub(super) fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
-        headers.insert(HeaderName::from_static(name), value);
+        headers.insert(name, value);
     }
 }
 
-/// What every answer bears that leaves through the frame around all others; none of these is kept either.
-fn guard(headers: &mut HeaderMap, request_id: String) {
-    if let Ok(id) = HeaderValue::try_from(request_id) {
-        headers.insert(REQUEST_ID, id);
-    }
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    for (name, value) in frame::GUARDS {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
-}
-
-/// For the methods that a path does not have.
-pub(super) async fn wrong_method(State(gate): State<Gate>, request: Request) -> Response {
-    gate.wrong_method(&request)
+fn head() -> HeaderMap {
+    let mut head = HeaderMap::with_capacity(16);
+    head.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    head.insert(REQUEST_ID, HeaderValue::from_static(""));
+    head.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    head.extend(frame::GUARDS.map(|(name, value)| (name, HeaderValue::from_static(value))));
+    head
 }

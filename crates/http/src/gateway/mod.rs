@@ -1,6 +1,5 @@
 //! The gateway surface, `/v1/keys/*`: may this call pass?
 
-use axum::Router;
 use claviger_app::App;
 use utoipa::openapi::OpenApi as OpenApiDocument;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -15,7 +14,10 @@ mod reports;
 mod revoke_self;
 mod verify;
 
+pub(crate) use forward_auth::forward_auth;
 pub(crate) use gate::Gate;
+pub(crate) use revoke_self::revoke_self_key;
+pub(crate) use verify::{verify_key, verify_keys};
 
 use crate::openapi::Manners;
 
@@ -29,6 +31,12 @@ use crate::openapi::Manners;
     tags(
         (name = "Verification", description = "Decisions about presented keys"),
         (name = "Usage", description = "What came of the calls"),
+    ),
+    paths(
+        verify::verify_key,
+        verify::verify_keys,
+        forward_auth::forward_auth,
+        revoke_self::revoke_self_key,
     ),
     components(schemas(fault::Problem)),
     modifiers(&PresentedKey),
@@ -63,24 +71,8 @@ pub(crate) const MANNERS: Manners = Manners {
     is_admin: false,
 };
 
-/// The operations that come millions of times, or from anybody; they stand in the [`Gate`]'s frame and in no other.
-fn busy() -> OpenApiRouter<Gate> {
-    OpenApiRouter::new().merge(verify::router()).merge(forward_auth::router()).merge(revoke_self::router())
-}
-
-fn calm() -> OpenApiRouter<App> {
-    OpenApiRouter::new().merge(reports::router())
-}
-
-/// The document of every operation of the surface, and the routes of those in the usual frame.
+/// The document of every operation of the surface, and the routes of those that the [`Front`](crate::Front) does not
+/// answer itself.
 pub(crate) fn router() -> OpenApiRouter<App> {
-    let (_, busy) = busy().split_for_parts();
-    let mut document = Document::openapi();
-    document.merge(busy);
-    OpenApiRouter::with_openapi(document).merge(calm())
-}
-
-/// The routes of the busy operations, to be served beside the usual frame.
-pub(crate) fn busy_routes(gate: Gate) -> Router<App> {
-    Router::from(busy()).method_not_allowed_fallback(gate::wrong_method).with_state(gate)
+    OpenApiRouter::with_openapi(Document::openapi()).merge(reports::router())
 }

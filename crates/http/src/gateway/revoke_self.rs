@@ -1,20 +1,16 @@
 //! `POST /v1/keys/revoke-self`
 
-use axum::extract::{Request, State};
+use std::net::IpAddr;
+
+use axum::extract::Request;
 use axum::response::Response;
 use claviger_app::revoke_self;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::gate::{self, Gate};
 use crate::extract::LARGEST_BODY;
 use crate::strict;
-
-pub(super) fn router() -> OpenApiRouter<Gate> {
-    OpenApiRouter::new().routes(routes!(revoke_self_key))
-}
 
 /// The key to end.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -41,14 +37,17 @@ struct Done {}
     request_body = Ended,
     responses((status = 200, description = "The key opens nothing any more", body = Done)),
 )]
-async fn revoke_self_key(State(gate): State<Gate>, request: Request) -> Response {
+pub(crate) fn revoke_self_key(
+    gate: &Gate,
+    request: Request,
+    peer: Option<IpAddr>,
+) -> impl Future<Output = Response> {
     let figures = &gate.metrics().revoke_self;
     // Anybody may send this: its body is waited for here, where it takes no place from those who may write.
-    gate.through(figures, request, async |passage, body| {
+    gate.through(figures, request, peer, async |passage, body| {
         let bytes = passage.json(body, LARGEST_BODY).await?;
         let Ended { key } = strict::read(&bytes)?;
         revoke_self::revoke_self(passage.app(), &key, passage.facts()).await?;
         gate::json(&Done {})
     })
-    .await
 }

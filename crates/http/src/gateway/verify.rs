@@ -1,13 +1,13 @@
 //! `POST /v1/keys/verify` and `POST /v1/keys/verify-batch`
 
-use axum::extract::{Request, State};
+use std::net::IpAddr;
+
+use axum::extract::Request;
 use axum::response::Response;
 use claviger_app::verify;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::gate::{self, Gate};
 use crate::extract::{LARGE_BODY, LARGEST_BODY};
@@ -21,10 +21,6 @@ pub(super) mod words;
 use input::VerifyRequest;
 use view::Verification;
 
-pub(super) fn router() -> OpenApiRouter<Gate> {
-    OpenApiRouter::new().routes(routes!(verify_key)).routes(routes!(verify_keys))
-}
-
 /// Verify a key
 ///
 /// Decides whether a call with this key may pass, spends what it costs, and counts it. The answer is always 200;
@@ -35,9 +31,13 @@ pub(super) fn router() -> OpenApiRouter<Gate> {
     request_body = VerifyRequest,
     responses((status = 200, description = "The decision", body = Verification)),
 )]
-async fn verify_key(State(gate): State<Gate>, request: Request) -> Response {
+pub(crate) fn verify_key(
+    gate: &Gate,
+    request: Request,
+    peer: Option<IpAddr>,
+) -> impl Future<Output = Response> {
     let figures = &gate.metrics().verify_key;
-    gate.through(figures, request, async |passage, body| {
+    gate.through(figures, request, peer, async |passage, body| {
         let actor = passage.caller().await?;
         let bytes = passage.json(body, LARGEST_BODY).await?;
         let actor = passage.still(actor).await?;
@@ -47,7 +47,6 @@ async fn verify_key(State(gate): State<Gate>, request: Request) -> Response {
         passage.count(&decision);
         gate::json(&Verification::of(&decision, passage.request_id))
     })
-    .await
 }
 
 /// Several keys at once.
@@ -80,9 +79,13 @@ const MOST_REQUESTS: usize = 100;
         (status = 413, description = "The body is larger than 1 MiB", body = super::fault::Problem, content_type = "application/problem+json"),
     ),
 )]
-async fn verify_keys(State(gate): State<Gate>, request: Request) -> Response {
+pub(crate) fn verify_keys(
+    gate: &Gate,
+    request: Request,
+    peer: Option<IpAddr>,
+) -> impl Future<Output = Response> {
     let figures = &gate.metrics().verify_keys;
-    gate.through(figures, request, async |passage, body| {
+    gate.through(figures, request, peer, async |passage, body| {
         let actor = passage.caller().await?;
         let bytes = passage.json(body, LARGE_BODY).await?;
         let actor = passage.still(actor).await?;
@@ -101,5 +104,4 @@ async fn verify_keys(State(gate): State<Gate>, request: Request) -> Response {
             decisions.iter().map(|decision| Verification::of(decision, passage.request_id)).collect();
         gate::json(&Verifications { results })
     })
-    .await
 }

@@ -1,8 +1,10 @@
-use axum::extract::Path;
+use axum::Router;
+use axum::extract::{ConnectInfo, Path};
 use axum::routing::get;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tower::ServiceExt;
 
 use super::*;
 
@@ -29,9 +31,17 @@ async fn start(limits: Limits) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();
+    let answering = move |peer: SocketAddr| {
+        let router = router.clone();
+        move |mut request: Request<Body>| {
+            request.extensions_mut().insert(ConnectInfo(peer));
+            let answer = router.clone().oneshot(request);
+            async move { answer.await.unwrap() }
+        }
+    };
     let ended =
         tokio::spawn(
-            async move { serve(listener, router, &limits, async move { drop(stopped.await) }).await },
+            async move { serve(listener, answering, &limits, async move { drop(stopped.await) }).await },
         );
     Running { address, stop, ended }
 }

@@ -16,7 +16,9 @@ async fn one_address_that_says_nothing_does_not_shut_the_others_out() {
     let health = other.get(format!("http://{}/health/live", server.address));
     let answer = health.timeout(Duration::from_secs(5)).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
-    assert_eq!(server.log().matches("CLAVIGER_MAX_CONNECTIONS_PER_ADDRESS").count(), 1, "{}", server.log());
+    let told = |log: &str| log.matches("CLAVIGER_MAX_CONNECTIONS_PER_ADDRESS").count();
+    server.wait_for(|server| (told(&server.log()) > 0).then_some(()));
+    assert_eq!(told(&server.log()), 1, "{}", server.log());
     drop(silent);
     server.stop();
 }

@@ -1,0 +1,28 @@
+//! Waiting, but not for ever.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::Duration;
+
+/// As `tokio::time::timeout`, for work that is nearly always done when it is looked at a second time, which is when a
+/// body that came with its head has been read: no timer is set before.
+pub(crate) async fn within<T>(
+    patience: Duration,
+    mut work: Pin<&mut (impl Future<Output = T> + ?Sized)>,
+) -> Option<T> {
+    let mut has_waited = false;
+    let done = poll_fn(|context| match work.as_mut().poll(context) {
+        Poll::Ready(done) => Poll::Ready(Some(done)),
+        Poll::Pending if has_waited => Poll::Ready(None),
+        Poll::Pending => {
+            has_waited = true;
+            context.waker().wake_by_ref();
+            Poll::Pending
+        }
+    });
+    match done.await {
+        Some(done) => Some(done),
+        None => tokio::time::timeout(patience, work).await.ok(),
+    }
+}
