@@ -1,5 +1,7 @@
 //! What reviewers broke once, kept from breaking again.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::http::Request;
 use bytes::Bytes;
@@ -54,6 +56,27 @@ async fn a_key_revoked_while_its_request_comes_in_changes_nothing() {
     assert_eq!(pending.await.unwrap().as_u16(), 403);
     let made = audit(&world, "&action=credential.created").await;
     assert!(made.is_empty(), "{made:?}");
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_not_waited_for() {
+    let world = World::new().await;
+    let caller = world.bootstrap();
+    for path in ["/v1/keys/revoke-self", "/v1/keys/verify"] {
+        let (body, request) = slow(caller.key.as_deref().unwrap(), path);
+        let front = world.front.clone();
+        let pending = tokio::spawn(async move { front.answer(request, None).await });
+        body.send(Bytes::from_static(b"{\"key\":")).await.unwrap();
+        begun(&body).await;
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(19)).await;
+        assert!(!pending.is_finished(), "{path}");
+        tokio::time::advance(Duration::from_secs(2)).await;
+        tokio::time::resume();
+        let answer = pending.await.unwrap();
+        assert_eq!(answer.status().as_u16(), 400, "{path}");
+        drop(body);
+    }
 }
 
 #[tokio::test]

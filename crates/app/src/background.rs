@@ -10,12 +10,17 @@ use claviger_domain::Timestamp;
 use claviger_domain::period::{Kept, Span};
 use claviger_store::{Tables, Tx};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::repeat::KEPT_FOR;
 use crate::{App, Error, drain, memory, reports};
 
 const BATCH_EVERY: Duration = Duration::from_secs(1);
-const DRAIN_EVERY: Duration = Duration::from_secs(2);
+/// Draining rests for so many times as long as it took: it costs something for each credential in use, however few or
+/// many the calls. Within these bounds, for figures are to be seconds old and no more.
+const DRAIN_RESTS: u32 = 50;
+const DRAIN_SOONEST: Duration = Duration::from_secs(1);
+const DRAIN_LATEST: Duration = Duration::from_secs(5);
 const FOLLOW_EVERY: Duration = Duration::from_millis(500);
 const SYNC_EVERY: Duration = Duration::from_secs(1);
 const FORGET_EVERY: Duration = Duration::from_secs(600);
@@ -29,9 +34,7 @@ pub async fn run(app: App, until: impl Future<Output = ()>) {
     work.spawn(every(FOLLOW_EVERY, app.clone(), "changes were not followed", |app| async move {
         memory::follow(&app).await
     }));
-    work.spawn(every(DRAIN_EVERY, app.clone(), "decided calls stay in the journal", |app| async move {
-        drain::drain(&app).await
-    }));
+    work.spawn(drain_again(app.clone()));
     work.spawn(every(SYNC_EVERY, app.clone(), "the journal was not handed to the disk", |app| async move {
         app.sync_journal().await
     }));
@@ -69,6 +72,17 @@ where
         if let Err(error) = work(app.clone()).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "{failed}; trying again");
         }
+    }
+}
+
+async fn drain_again(app: App) {
+    loop {
+        let began = Instant::now();
+        if let Err(error) = drain::drain(&app).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "decided calls stay in the journal; trying again");
+        }
+        tokio::time::sleep((began.elapsed() * DRAIN_RESTS).clamp(DRAIN_SOONEST, DRAIN_LATEST)).await;
     }
 }
 

@@ -3,9 +3,8 @@
 //! those of others are read from the audit log, which tells of every change.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use chrono::TimeDelta;
@@ -17,10 +16,13 @@ use claviger_domain::ids::{AuditEntryId, BootstrapKeyId, CredentialId, Organizat
 use claviger_domain::secret::{Digest, KeyFormat, PresentedKey};
 use claviger_engine::{Change, Known, Loaded, LoadedCounter};
 use claviger_store::{Spent, Tables};
-use tokio::sync::{Semaphore, SemaphorePermit};
 use uuid::Uuid;
 
 use crate::{App, Error};
+
+mod lookups;
+
+use lookups::Lookups;
 
 /// What must be known of a change as soon as it is committed.
 #[derive(Debug)]
@@ -38,7 +40,7 @@ pub(crate) struct Memory {
     lookups: Lookups,
     callers: Lookups,
     followed: Mutex<Followed>,
-    is_loaded: std::sync::atomic::AtomicBool,
+    is_loaded: AtomicBool,
 }
 
 impl Default for Memory {
@@ -53,41 +55,6 @@ impl Default for Memory {
     }
 }
 
-/// Look-ups of keys that may be anybody's guess: a few at once, so that whoever guesses does not take the
-/// database from the others, and not many in line.
-#[derive(Debug)]
-struct Lookups {
-    turns: Semaphore,
-    waiting: AtomicUsize,
-}
-
-impl Default for Lookups {
-    fn default() -> Self {
-        Self { turns: Semaphore::new(LOOKUPS), waiting: AtomicUsize::default() }
-    }
-}
-
-/// One of those in line, until it is dropped.
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-impl Lookups {
-    async fn turn(&self) -> Result<SemaphorePermit<'_>, Error> {
-        let before = self.waiting.fetch_add(1, Ordering::Relaxed);
-        let _waiting = Waiting(&self.waiting);
-        if before >= MOST_WAITING {
-            return Err(Error::Busy);
-        }
-        let turn = tokio::time::timeout(PATIENCE, self.turns.acquire()).await;
-        turn.map_err(|_| Error::Busy)?.map_err(|error| Error::Internal(error.into()))
-    }
-}
-
 /// How far the changes of all processes have been read.
 #[derive(Debug, Default)]
 struct Followed {
@@ -98,10 +65,6 @@ struct Followed {
     done_at: Option<Timestamp>,
 }
 
-const LOOKUPS: usize = 4;
-const MOST_WAITING: usize = 512;
-/// How long a look-up waits for its turn.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// Credentials read at once after the start.
 const PAGE: u64 = 2_000;
 /// Entries are read again for so long: an entry has the time at which its transaction began, and becomes
@@ -151,7 +114,7 @@ impl App {
     /// Whether every credential has been loaded since the start. Before that, keys are looked up.
     #[must_use]
     pub fn is_loaded(&self) -> bool {
-        self.memory().is_loaded.load(std::sync::atomic::Ordering::Relaxed)
+        self.memory().is_loaded.load(Ordering::Relaxed)
     }
 
     fn overlap(&self) -> TimeDelta {
@@ -318,7 +281,7 @@ pub async fn load(app: &App) -> Result<(), Error> {
             }
         }
     }
-    app.memory().is_loaded.store(true, std::sync::atomic::Ordering::Relaxed);
+    app.memory().is_loaded.store(true, Ordering::Relaxed);
     Ok(())
 }
 

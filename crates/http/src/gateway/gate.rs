@@ -182,7 +182,7 @@ impl Passage<'_> {
 
 /// A JSON answer, written in one go.
 pub(super) fn json(answer: &impl Serialize) -> Result<Response, Fault> {
-    let mut body = Vec::with_capacity(1024);
+    let mut body = Vec::with_capacity(512);
     serde_json::to_writer(&mut body, answer)
         .map_err(|error| Fault::App(claviger_app::Error::Internal(error.into())))?;
     Ok(Response::new(Body::from(body)))

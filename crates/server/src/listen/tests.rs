@@ -1,6 +1,7 @@
 use axum::Router;
 use axum::extract::{ConnectInfo, Path};
 use axum::routing::get;
+use futures_util::stream::unfold;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -14,7 +15,8 @@ struct Running {
     ended: JoinHandle<Ended>,
 }
 
-/// A server that tells the caller's port, and that takes as many milliseconds as the path says.
+/// A server that tells the caller's port, that takes as many milliseconds as the path says, and that has so many
+/// between two pieces of an answer.
 async fn start(limits: Limits) -> Running {
     let router = Router::new()
         .route(
@@ -28,6 +30,16 @@ async fn start(limits: Limits) -> Running {
                 "waited"
             }),
         );
+    let drip = async |Path(milliseconds): Path<u64>| {
+        let parts = unfold(0, move |told| async move {
+            if told > 0 {
+                sleep(Duration::from_millis(milliseconds)).await;
+            }
+            (told < 2).then(|| (Ok::<_, Infallible>("drop"), told + 1))
+        });
+        Body::from_stream(parts)
+    };
+    let router = router.route("/drip/{milliseconds}", get(drip));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();
@@ -165,6 +177,15 @@ async fn after_an_answer_there_is_another_patience() {
     let mut stream = send(server.address, "GET /peer HTTP/1.1\r\nhost: x\r\n\r\n").await;
     assert!(some(&mut stream).await.starts_with("HTTP/1.1 200 "));
     assert_eq!(rest(&mut stream).await, "");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_being_told_is_no_silence() {
+    let server = start(Limits { silence: Duration::from_millis(100), ..limits() }).await;
+    let mut stream = send(server.address, "GET /drip/400 HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    let told = rest(&mut stream).await;
+    assert_eq!(told.matches("drop").count(), 2, "{told}");
+    assert!(told.ends_with("0\r\n\r\n"), "{told}");
 }
 
 #[tokio::test]
