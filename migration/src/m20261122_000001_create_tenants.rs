@@ -2,7 +2,9 @@
 
 use sea_orm_migration::prelude::*;
 
-use crate::schema::{bytes, id, index, number, number_null, references, text, text_null, uuid, uuid_null};
+use crate::schema::{
+    bytes, flag, id, index, number, number_null, references, text, text_null, uuid, uuid_null,
+};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
@@ -24,6 +26,12 @@ impl MigrationTrait for Migration {
             .col(text("status"))
             .col(text("metadata"))
             .col(text("ip_allowlist"))
+            .col(number_null("key_lifetime_usual_s"))
+            .col(number_null("key_lifetime_most_s"))
+            .col(flag("key_expiry_demanded"))
+            .col(text("default_limits"))
+            .col(number_null("kept_audit_days"))
+            .col(number_null("kept_usage_days"))
             .col(number("created_at"))
             .col(number_null("updated_at"))
             .col(number("revision"))
@@ -65,11 +73,41 @@ impl MigrationTrait for Migration {
             .col(text("metadata"))
             .col(text("status"))
             .col(text_null("billing_plan"))
+            .col(text("roles"))
             .col(number("created_at"))
             .col(number_null("updated_at"))
             .col(number("revision"))
             .foreign_key(&mut references("user_accounts", "organization_id", "organizations"))
             .foreign_key(&mut references("user_accounts", "admin_key_id", "admin_keys"))
+            .take();
+        // The four system roles are in no table. `name_key` is the name without its case.
+        let roles = Table::create()
+            .table("roles")
+            .col(id("id"))
+            .col(uuid("organization_id"))
+            .col(text("name"))
+            .col(text("name_key"))
+            .col(text_null("description"))
+            .col(text("permissions"))
+            .col(number("created_at"))
+            .col(number_null("updated_at"))
+            .col(number("revision"))
+            .foreign_key(&mut references("roles", "organization_id", "organizations"))
+            .take();
+        // One row, or none before the first change.
+        let settings = Table::create()
+            .table("settings")
+            .col(number("id").primary_key())
+            .col(number_null("key_lifetime_usual_s"))
+            .col(number_null("key_lifetime_most_s"))
+            .col(flag("key_expiry_demanded"))
+            .col(text("default_limits"))
+            .col(number_null("kept_audit_days"))
+            .col(number_null("kept_usage_days"))
+            .col(text("forward_auth_dialect"))
+            .col(text("cors_origins"))
+            .col(number_null("updated_at"))
+            .col(number("revision"))
             .take();
         // By these a pepper is known again: never the pepper, only a digest made under it.
         let pepper_checks = Table::create()
@@ -78,7 +116,9 @@ impl MigrationTrait for Migration {
             .col(bytes("digest"))
             .col(number("created_at"))
             .take();
-        for table in [organizations, bootstrap_keys, admin_keys, user_accounts, pepper_checks] {
+        for table in
+            [organizations, bootstrap_keys, admin_keys, user_accounts, roles, settings, pepper_checks]
+        {
             manager.create_table(table).await?;
         }
         for index in [
@@ -92,6 +132,8 @@ impl MigrationTrait for Migration {
             index("user_accounts", &["admin_key_id", "id"], false),
             index("user_accounts", &["admin_key_id", "status", "id"], false),
             index("user_accounts", &["organization_id", "id"], false),
+            index("user_accounts", &["organization_id", "status", "id"], false),
+            index("roles", &["organization_id", "name_key"], true),
         ] {
             manager.create_index(index).await?;
         }
@@ -101,6 +143,13 @@ impl MigrationTrait for Migration {
             .execute_unprepared(
                 "CREATE UNIQUE INDEX bootstrap_keys_live ON bootstrap_keys ((revoked_at IS NULL)) \
                  WHERE revoked_at IS NULL",
+            )
+            .await?;
+        // Few users have a role: those of an organization, and who has a certain one, are found among these.
+        manager
+            .get_connection()
+            .execute_unprepared(
+                "CREATE INDEX user_accounts_members ON user_accounts (organization_id, id) WHERE roles <> ''",
             )
             .await?;
         Ok(())

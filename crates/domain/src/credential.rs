@@ -148,6 +148,15 @@ pub struct Refill {
     pub since: Timestamp,
 }
 
+/// A balance to be set by hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Balance {
+    /// Units to spend.
+    pub remaining: u64,
+    /// How it fills up again; `None`: it never does by itself.
+    pub refill: Option<Refill>,
+}
+
 impl Credits {
     /// A first balance.
     #[must_use]
@@ -212,6 +221,8 @@ pub struct Credential {
     pub limits: Limits,
     /// The balance its calls spend; `None`: they are not counted against one.
     pub credits: Option<Credits>,
+    /// How often a balance was set by hand: the last one has this number.
+    pub grants: u32,
     /// Where it may be used from; its organization's list must admit the address too.
     pub ip_allowlist: IpAllowlist,
     /// Set for partner credentials; `None` for all others.
@@ -245,6 +256,18 @@ impl Credential {
         }
         self.revoked = Some(Revocation { at: now, reason });
         Ok(self.touched(now))
+    }
+
+    /// Sets the balance by hand, or takes it away. What is still being spent of an earlier grant is not taken from
+    /// this one.
+    #[must_use]
+    pub fn granted(mut self, balance: Option<Balance>) -> Self {
+        if balance.is_some() {
+            self.grants = self.grants.saturating_add(1);
+        }
+        let grant = self.grants;
+        self.credits = balance.map(|Balance { remaining, refill }| Credits { grant, remaining, refill });
+        self
     }
 
     /// The credential in its next revision, changed at `now`: every change ends with it.

@@ -15,6 +15,7 @@ mod fault;
 mod frame;
 mod front;
 mod gateway;
+mod input;
 mod instant;
 mod json;
 mod metrics;
@@ -22,6 +23,8 @@ mod openapi;
 mod ops;
 mod partner;
 mod patience;
+mod problem;
+mod reply;
 mod strict;
 mod surface;
 

@@ -226,7 +226,12 @@ impl<C: ConnectionTrait> AuditLog<'_, C> {
         };
         let total = match author {
             Some(id) if whole => {
-                tally::of(self.0, id, &[if include_reads { "audit" } else { "audit.changes" }]).await?
+                tally::of(
+                    self.0,
+                    Owner::AdminKey(id),
+                    &[if include_reads { "audit" } else { "audit.changes" }],
+                )
+                .await?
             }
             _ => query.clone().count(self.0).await?,
         };

@@ -33,13 +33,15 @@ mod organization;
 mod owned;
 mod page;
 mod pepper_check;
+mod role;
 mod secret;
+mod settings;
 mod tally;
 mod usage;
 mod usage_report;
 mod value;
 
-pub use account::UserAccounts;
+pub use account::{UserAccounts, UserFilter};
 pub use admin_key::AdminKeys;
 pub use audit::{AuditFilter, AuditLog, Change};
 pub use bootstrap_key::BootstrapKeys;
@@ -48,9 +50,11 @@ pub use credential::{CredentialFilter, Credentials, Left};
 pub use error::{Constraint, StoreError};
 pub use journal_position::JournalPositions;
 pub use kept_answer::{KeptAnswer, KeptAnswers};
-pub use organization::Organizations;
+pub use organization::{OrganizationFilter, Organizations};
 pub use pepper_check::PepperChecks;
+pub use role::Roles;
 pub use secret::Secrets;
+pub use settings::InstallationSettings;
 pub use usage::{CredentialUsage, Usage, UsageOf, UserUsage};
 pub use usage_report::{ReportId, UsageReports};
 
@@ -263,6 +267,14 @@ pub trait Tables {
     /// The customers.
     fn user_accounts(&self) -> UserAccounts<'_, Self::Connection> {
         UserAccounts(self.connection())
+    }
+    /// The roles organizations made themselves.
+    fn roles(&self) -> Roles<'_, Self::Connection> {
+        Roles(self.connection())
+    }
+    /// What holds for the whole installation.
+    fn settings(&self) -> InstallationSettings<'_, Self::Connection> {
+        InstallationSettings(self.connection())
     }
     /// What is verified.
     fn credentials(&self) -> Credentials<'_, Self::Connection> {

@@ -14,12 +14,12 @@ use claviger_domain::text::ExternalId;
 use claviger_domain::verification::{Code, Demand};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-use super::fault;
 use super::gate::{Gate, Passage, set};
 use super::verify::words::{cost_of, environment_of, network, scopes_of};
 use crate::call::bearer;
 use crate::extract::Query;
 use crate::fault::{Fault, Reason};
+use crate::problem;
 
 /// Which statuses the proxy can pass on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,19 +59,19 @@ struct Asked {
             ("X-Claviger-Scopes" = String, description = "Its scopes, separated by spaces"),
             ("X-Claviger-Environment" = String, description = "`live` or `test`"),
         )),
-        (status = 401, description = "No key, or one that opens nothing", body = fault::Problem, content_type = "application/problem+json", headers(
+        (status = 401, description = "No key, or one that opens nothing", body = problem::Problem, content_type = "application/problem+json", headers(
             ("X-Claviger-Deny-Code" = String, description = "The code that verification answers with"),
             ("X-Claviger-Deny-Status" = String, description = "The status without `dialect=nginx`"),
         )),
-        (status = 402, description = "The balance is used up", body = fault::Problem, content_type = "application/problem+json", headers(
+        (status = 402, description = "The balance is used up", body = problem::Problem, content_type = "application/problem+json", headers(
             ("X-Claviger-Deny-Code" = String, description = "The code that verification answers with"),
             ("X-Claviger-Deny-Status" = String, description = "The status without `dialect=nginx`"),
         )),
-        (status = 403, description = "The key may not do this", body = fault::Problem, content_type = "application/problem+json", headers(
+        (status = 403, description = "The key may not do this", body = problem::Problem, content_type = "application/problem+json", headers(
             ("X-Claviger-Deny-Code" = String, description = "The code that verification answers with"),
             ("X-Claviger-Deny-Status" = String, description = "The status without `dialect=nginx`"),
         )),
-        (status = 429, description = "Too many calls; `Retry-After` says when to come back", body = fault::Problem, content_type = "application/problem+json", headers(
+        (status = 429, description = "Too many calls; `Retry-After` says when to come back", body = problem::Problem, content_type = "application/problem+json", headers(
             ("X-Claviger-Deny-Code" = String, description = "The code that verification answers with"),
             ("X-Claviger-Deny-Status" = String, description = "The status without `dialect=nginx`"),
             ("Retry-After" = i64, description = "Seconds until the cost fits"),
@@ -166,8 +166,8 @@ fn allow(decision: &Decision) -> Response {
             set(headers, EXTERNAL_ID, &encoded);
         }
     }
-    let scopes = &known.snapshot.scopes;
-    if scopes.iter().next().is_some() {
+    let scopes = known.held().scopes();
+    if !scopes.is_empty() {
         set(headers, SCOPES, &scopes.to_string());
     }
     set(headers, ENVIRONMENT, known.snapshot.class.environment().word());
@@ -182,7 +182,7 @@ fn deny(decision: &Decision, dialect: Dialect, passage: &Passage<'_>) -> Respons
         }
         _ => status,
     };
-    let mut response = fault::problem(told, code, detail.to_owned(), None, passage.request_id);
+    let mut response = problem::problem(told, code, detail.to_owned(), None, passage.request_id);
     let headers = response.headers_mut();
     set(headers, DENY_CODE, decision.code.word());
     set(headers, DENY_STATUS, status.as_str());

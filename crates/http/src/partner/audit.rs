@@ -10,7 +10,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use super::wire::{Page, Reply};
+use super::wire::{self, Page, Reply};
 use crate::call::{May, ViewAuditLogs};
 use crate::extract::Query;
 use crate::fault::{Fault, Reason};
@@ -108,5 +108,5 @@ async fn list_audit_logs(May(call, _): May<ViewAuditLogs>, mut query: Query) -> 
         include_reads: query.flag("include_reads")?,
     };
     query.end()?;
-    Ok(Reply::page(audit::list(&call, filter, window).await?, EntryView::from))
+    Ok(wire::page(audit::list(&call, filter, window).await?, EntryView::from))
 }

@@ -81,7 +81,7 @@ impl<C: ConnectionTrait> Usage<'_, C> {
                 Ok(CredentialUsage { credential: CredentialId::from_uuid(id), tally: tally_of(row)? })
             })
             .collect::<Result<_, StoreError>>()?;
-        Ok(Slice { items, total, window })
+        Ok(Slice::new(items, total, window))
     }
 
     /// One user account's counts over a period; zeros when the owner has no such account, or the account
@@ -172,7 +172,7 @@ impl<C: ConnectionTrait> Usage<'_, C> {
                 })
             })
             .collect::<Result<_, StoreError>>()?;
-        Ok(Slice { items, total, window })
+        Ok(Slice::new(items, total, window))
     }
 
     async fn count_of(&self, grouped: &SelectStatement) -> Result<u64, StoreError> {

@@ -95,6 +95,7 @@ impl From<usage::OfCredential> for CredentialUsage {
             scopes: _,
             limits: _,
             credits: _,
+            grants: _,
             ip_allowlist: _,
             network: _,
             metadata: _,
@@ -232,6 +233,7 @@ impl From<UserAccount> for Holder {
             billing_plan: _,
             created_at: _,
             updated_at: _,
+            roles: _,
             revision: _,
         } = account;
         Self { id: id.to_string(), name: name.to_string(), external_id: external_id.map(|id| id.to_string()) }
