@@ -13,6 +13,7 @@ pub mod audit;
 pub mod capability;
 pub mod credential;
 pub mod ids;
+pub mod lifetime;
 pub mod limit;
 pub mod organization;
 pub mod page;

@@ -75,6 +75,15 @@ pub(crate) enum Reason {
     /// A list whose items are not all strings.
     Items,
     Scopes,
+    /// A list of scopes, or one of its words.
+    ScopeList,
+    /// A named limit, or a list of them.
+    Limits,
+    Credits,
+    AddressBlocks,
+    Span,
+    /// An id, a name in addresses, or whatever else names one thing.
+    Reference,
     Address,
     Action,
     Form,

@@ -118,7 +118,9 @@ pub(crate) async fn around(
 
     let fault = response.extensions().get::<Parked>().cloned();
     let mut response = match &fault {
-        Some(Parked(fault)) => keep_allow(&response, surface.word_fault(fault, &facts.request_id)),
+        Some(Parked(fault)) => {
+            keep_allow(&response, surface.word_fault(fault, state.app.now(), &facts.request_id))
+        }
         None => response,
     };
     let Caller { author, quota, target } = learnt.take();

@@ -12,6 +12,7 @@ use utoipa::openapi::OpenApi;
 mod call;
 mod extract;
 mod fault;
+mod fields;
 mod frame;
 mod front;
 mod gateway;
@@ -21,8 +22,11 @@ mod json;
 mod metrics;
 mod openapi;
 mod ops;
+mod organization;
 mod partner;
+mod path;
 mod patience;
+mod platform;
 mod problem;
 mod reply;
 mod strict;
@@ -61,6 +65,8 @@ pub fn documents() -> Vec<(&'static str, OpenApi)> {
 fn surfaces() -> (Router<App>, Vec<Published>) {
     let surfaces = [
         ("partner", "/openapi/partner.json", partner::router(), &partner::MANNERS),
+        ("platform", "/openapi/platform.json", platform::router(), &platform::MANNERS),
+        ("organization", "/openapi/organization.json", organization::router(), &organization::MANNERS),
         ("gateway", "/openapi/gateway.json", gateway::router(), &gateway::MANNERS),
     ];
     let mut routes = Router::new();

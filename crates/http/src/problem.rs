@@ -41,17 +41,30 @@ pub(crate) struct Problem {
     request_id: String,
 }
 
-pub(crate) fn word(fault: &Fault, request_id: &str) -> Response {
+/// What is told of a fault, in whichever envelope.
+pub(crate) struct Told {
+    pub(crate) status: StatusCode,
+    pub(crate) code: &'static str,
+    pub(crate) detail: String,
+    pub(crate) field: Option<String>,
+}
+
+pub(crate) fn told(fault: &Fault) -> Told {
     let (status, code, detail) = sentence(fault);
     let field = match fault {
         Fault::Invalid(Invalid { field, .. }) => Some(field.clone()),
         Fault::App(Error::OutOfReach { place }) => Some(format!("reports[{place}].occurred_at")),
         _ => None,
     };
+    Told { status, code, detail, field }
+}
+
+pub(crate) fn word(fault: &Fault, request_id: &str) -> Response {
+    let Told { status, code, detail, field } = told(fault);
     problem(status, code, detail, field, request_id)
 }
 
-pub(super) fn problem(
+pub(crate) fn problem(
     status: StatusCode,
     code: &'static str,
     detail: String,
@@ -269,6 +282,16 @@ fn of_field(Invalid { field, reason }: &Invalid) -> String {
         Reason::Items => format!("{field} must be an array of strings"),
         Reason::Empty => format!("{field} must not be empty"),
         Reason::Scopes => format!("{field} must be scopes joined by AND and OR, or a list of scopes"),
+        Reason::ScopeList => {
+            format!("{field} must be scopes like resource:action, resource:* or *; admin: has its own")
+        }
+        Reason::Limits => format!(
+            "{field} must be at most 16 limits of different names, each with a limit and a window in seconds"
+        ),
+        Reason::Credits => format!("{field} must be a balance with whole numbers, its interval in seconds"),
+        Reason::AddressBlocks => format!("{field} must be at most 100 addresses or CIDR blocks"),
+        Reason::Span => format!("{field} must be a span like 90d, 12h or P1Y"),
+        Reason::Reference => format!("{field} names nothing that can be"),
         Reason::Address => format!("{field} must be an IP address"),
         Reason::Action => format!("{field} must be an audit action"),
         Reason::Form => format!("{field} is not valid"),

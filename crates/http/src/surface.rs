@@ -1,10 +1,11 @@
 //! Which surface a request is for: the one table of path prefixes.
 
 use axum::response::Response;
+use claviger_domain::Timestamp;
 use claviger_domain::audit::Resource;
 
 use crate::fault::Fault;
-use crate::{partner, problem};
+use crate::{organization, partner, platform, problem};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Surface {
@@ -56,17 +57,18 @@ impl Surface {
     pub(crate) fn resource(self, route: &str) -> Option<Resource> {
         match self {
             Self::Partner => partner::resource(route),
-            Self::Platform | Self::Organization | Self::Gateway | Self::Other => None,
+            Self::Platform => platform::resource(route),
+            Self::Organization => organization::resource(route),
+            Self::Gateway | Self::Other => None,
         }
     }
 
     /// The fault in this surface's own words.
-    pub(crate) fn word_fault(self, fault: &Fault, request_id: &str) -> Response {
+    pub(crate) fn word_fault(self, fault: &Fault, now: Timestamp, request_id: &str) -> Response {
         match self {
             Self::Partner => partner::fault::word(fault),
-            Self::Platform | Self::Organization | Self::Gateway | Self::Other => {
-                problem::word(fault, request_id)
-            }
+            Self::Platform => platform::fault::word(fault, now, request_id),
+            Self::Organization | Self::Gateway | Self::Other => problem::word(fault, request_id),
         }
     }
 }

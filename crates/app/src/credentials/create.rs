@@ -1,6 +1,5 @@
 //! Issuing credentials, one or many.
 
-use chrono::TimeDelta;
 use claviger_domain::Timestamp;
 use claviger_domain::account::UserAccount;
 use claviger_domain::actor::{Actor, Owner};
@@ -9,6 +8,7 @@ use claviger_domain::audit::{Detail, Resource, Verb};
 use claviger_domain::capability::Capability::ManageCredentials;
 use claviger_domain::credential::{Balance, Class, Credential, Network};
 use claviger_domain::ids::{CredentialId, OrganizationId, UserAccountId};
+use claviger_domain::lifetime::Lifetime;
 use claviger_domain::limit::Limits;
 use claviger_domain::revision::Revision;
 use claviger_domain::scope::Scopes;
@@ -24,7 +24,7 @@ use crate::{Answer, Call, Error, State, organizations, roles};
 pub enum Expiry {
     At(Timestamp),
     /// So long after it is made.
-    In(TimeDelta),
+    In(Lifetime),
 }
 
 impl Expiry {
@@ -33,7 +33,7 @@ impl Expiry {
             // Asked here, a repeated request gets its first answer even after that instant.
             Self::At(end) if end <= now => Err(Error::ExpiryInThePast),
             Self::At(end) => Ok(end),
-            Self::In(span) => now.checked_add_signed(span).ok_or(Error::ExpiryInThePast),
+            Self::In(span) => span.after(now).ok_or(Error::ExpiryInThePast),
         }
     }
 }

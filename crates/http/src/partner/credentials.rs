@@ -7,8 +7,9 @@ use utoipa_axum::routes;
 
 use super::wire::{self, One, Page, Reply};
 use crate::call::{May, PartnerCredentials};
-use crate::extract::{Body, Id, IfMatch, NoBody, OptionalBody, Query};
+use crate::extract::{Body, IfMatch, NoBody, OptionalBody, Query};
 use crate::fault::Fault;
+use crate::path::Id;
 
 mod input;
 mod view;

@@ -203,6 +203,17 @@ fn of_field(Invalid { field, reason }: &Invalid) -> String {
         (_, Reason::Items) => format!("{field} must be an array of strings"),
         (_, Reason::Empty) => format!("{field} must not be empty"),
         (_, Reason::Scopes) => format!("{field} must be a scope expression"),
+        (
+            _,
+            Reason::ScopeList
+            | Reason::Limits
+            | Reason::Credits
+            | Reason::AddressBlocks
+            | Reason::Span
+            | Reason::Reference,
+        ) => {
+            format!("{field} is not valid")
+        }
         (_, Reason::Address) => format!("{field} must be an IP address"),
         (_, Reason::Action) => format!("{field} must be a known audit action"),
     }

@@ -8,9 +8,10 @@ use utoipa_axum::routes;
 
 use super::wire::{self, One, Page, Reply};
 use crate::call::{May, PartnerUserUsage, ViewUsage};
-use crate::extract::{Id, Query};
+use crate::extract::Query;
 use crate::fault::{Fault, Reason};
 use crate::instant;
+use crate::path::Id;
 
 mod view;
 

@@ -9,8 +9,9 @@ use utoipa_axum::routes;
 
 use super::wire::{self, One, Page, Reply};
 use crate::call::{May, PartnerUsers};
-use crate::extract::{Body, Id, IfMatch, NoBody, Query, Segment};
+use crate::extract::{Body, IfMatch, NoBody, Query};
 use crate::fault::{Fault, Reason};
+use crate::path::{Id, Segment};
 
 mod input;
 mod view;

@@ -1,0 +1,91 @@
+//! The platform surface's envelope.
+
+use axum::http::StatusCode;
+use claviger_app::Call;
+use claviger_domain::Timestamp;
+use claviger_domain::page::Slice;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+pub(crate) use crate::reply::Reply;
+
+/// Of the answer itself.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(example = json!({"timestamp": "2026-01-26T12:00:00Z", "requestId": "req_6f1c2d7e9a3b4c5d"}))]
+pub(crate) struct Metadata {
+    /// When it was given.
+    #[schema(format = DateTime)]
+    timestamp: String,
+    /// The `X-Request-Id` of the call.
+    request_id: String,
+}
+
+impl Metadata {
+    pub(crate) fn new(now: Timestamp, request_id: &str) -> Self {
+        Self { timestamp: crate::instant::print(now), request_id: request_id.to_owned() }
+    }
+
+    pub(crate) fn of(call: &Call) -> Self {
+        Self::new(call.app().now(), call.request_id())
+    }
+}
+
+/// A single thing.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Envelope<T> {
+    /// Always `true`.
+    #[schema(example = true)]
+    success: bool,
+    data: T,
+    metadata: Metadata,
+}
+
+/// One page of a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Page<T> {
+    /// Always `true`.
+    #[schema(example = true)]
+    success: bool,
+    data: Vec<T>,
+    pagination: Pagination,
+    metadata: Metadata,
+}
+
+/// Where a page stands in its list.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PlatformPagination, example = json!({"total": 1, "limit": 50, "offset": 0, "hasMore": false}))]
+pub(crate) struct Pagination {
+    /// How many rows match in all.
+    total: u64,
+    /// The page size that was asked for.
+    limit: u64,
+    /// How many rows were skipped.
+    offset: u64,
+    /// Whether further rows exist.
+    #[serde(rename = "hasMore")]
+    has_more: bool,
+}
+
+pub(crate) fn one(call: &Call, data: impl Serialize) -> Reply {
+    enveloped(StatusCode::OK, call, data)
+}
+
+pub(crate) fn created(call: &Call, data: impl Serialize) -> Reply {
+    enveloped(StatusCode::CREATED, call, data)
+}
+
+fn enveloped(status: StatusCode, call: &Call, data: impl Serialize) -> Reply {
+    Reply::of(status, &Envelope { success: true, data, metadata: Metadata::of(call) })
+}
+
+pub(crate) fn page<T, V: Serialize>(call: &Call, slice: Slice<T>, view: impl FnMut(T) -> V) -> Reply {
+    let pagination = Pagination {
+        total: slice.total,
+        limit: slice.window.limit(),
+        offset: slice.window.offset(),
+        has_more: slice.has_more(),
+    };
+    let data: Vec<V> = slice.items.into_iter().map(view).collect();
+    Reply::of(StatusCode::OK, &Page { success: true, data, pagination, metadata: Metadata::of(call) })
+}
