@@ -5,7 +5,6 @@ use claviger_domain::audit::{Detail, Resource, Verb};
 use claviger_domain::capability::Capability::ManageOrganizations;
 use claviger_domain::ids::{OrganizationId, UserAccountId};
 use claviger_domain::page::{Slice, Window};
-use claviger_domain::revision::Precondition;
 use claviger_domain::role::RoleIds;
 use claviger_store::{Tables, Tx, UserFilter};
 
@@ -54,8 +53,8 @@ pub async fn set<A: Answer>(
 ) -> Result<A, Error> {
     call.require(ManageOrganizations)?;
     call.change(ManageOrganizations, word, async |tx: &Tx, now: Timestamp| {
-        super::held(call, tx, organization, &Precondition::None, State::Any).await?;
         let owner = call.owner_within(Some(organization))?;
+        super::shown(tx.organizations().find_unscoped(organization).await?, State::Any)?;
         let found = tx.user_accounts().find_for_update(owner, user).await?;
         let before = found.ok_or(Error::NotFound(Resource::UserAccount, State::Any))?;
         let named = match (become_, before.roles.is_empty()) {
