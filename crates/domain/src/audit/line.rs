@@ -146,7 +146,7 @@ fn number<T: std::str::FromStr>(digits: &[u8]) -> Option<T> {
 
 /// Writing to a string cannot fail.
 fn put(line: &mut String, arguments: std::fmt::Arguments<'_>) {
-    drop(line.write_fmt(arguments));
+    let _ = line.write_fmt(arguments);
 }
 
 fn id_or_null(line: &mut String, id: Option<Uuid>) {
