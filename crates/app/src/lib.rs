@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use claviger_domain::Timestamp;
+use claviger_domain::audit::AuditKeys;
 use claviger_domain::limit::{Limit, Pool};
 use claviger_domain::secret::Peppers;
 use claviger_engine::Engine;
@@ -58,16 +59,17 @@ pub struct Settings {
     pub admin_limit_per_minute: u32,
     /// What a power cut may cost.
     pub durability: Durability,
-    /// How long usage figures are kept.
+    /// How long usage figures and the audit log are kept.
     pub retention: Retention,
 }
 
-/// How many days usage figures are kept at each resolution; `None` is for ever.
+/// How many days usage figures are kept at each resolution, and entries of the audit log; `None` is for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Retention {
     pub minutes: Option<u32>,
     pub hours: Option<u32>,
     pub days: Option<u32>,
+    pub audit: Option<u32>,
 }
 
 /// The application: its database, its clock, its randomness, its settings.
@@ -79,6 +81,7 @@ struct Inner {
     store: Store,
     ports: Ports,
     peppers: Peppers,
+    audit_keys: AuditKeys,
     quotas: quota::Quotas,
     journal: journal::Journal,
     under_way: repeat::UnderWay,
@@ -134,6 +137,7 @@ impl App {
         Self(Arc::new(Inner {
             store,
             ports,
+            audit_keys: peppers.audit_keys(),
             peppers,
             quotas: quota::Quotas::new(limit),
             journal: journal::Journal::default(),
@@ -203,6 +207,12 @@ impl App {
 
     pub(crate) fn peppers(&self) -> &Peppers {
         &self.0.peppers
+    }
+
+    /// What the audit log is chained with, for whoever writes to it or verifies it.
+    #[must_use]
+    pub fn audit_keys(&self) -> &AuditKeys {
+        &self.0.audit_keys
     }
 
     pub(crate) fn under_way(&self) -> &repeat::UnderWay {

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 
 use super::databases::File;
 use super::fixtures::{
-    Dice, account, account_id, at, credential, credential_id, entry, owner, partner, window, write,
+    Dice, account, account_id, at, audit_keys, credential, credential_id, entry, owner, partner, window, write,
 };
 use crate::{AuditFilter, Constraint, CredentialFilter, Left, Store, StoreError, Tables};
 
@@ -31,7 +31,7 @@ async fn create(store: &Store, key: &AdminKey, n: u64) -> Result<(), StoreError>
     write(store, async |tx| {
         assert!(tx.organizations().find_unscoped(key.organization).await?.is_some());
         tx.credentials().insert(&credential(n, key)).await?;
-        tx.audit_log().insert(&entry(n, "credential.created", key)).await
+        tx.audit_log().append(&audit_keys(), &[entry(n, "credential.created", key)]).await
     })
     .await
 }
@@ -159,7 +159,7 @@ async fn batches_of_several_authors_do_not_block_each_other(store: Store) {
         }
         let store = store.clone();
         tasks
-            .spawn(async move { write(&store, async |tx| tx.audit_log().insert_many(&entries).await).await });
+            .spawn(async move { write(&store, async |tx| tx.audit_log().append(&audit_keys(), &entries).await).await });
     }
     all(tasks).await;
     let list = store.audit_log().list(owner(&keys[0]), AuditFilter::default(), window(1, 0)).await.unwrap();
@@ -173,8 +173,8 @@ async fn abandoned_at_any_moment_a_write_is_whole_or_absent(store: Store) {
     let (mut answered, mut abandoned) = (0, 0);
     for n in 1..=300 {
         let mut work = pin!(create(&store, &key, n));
-        // It takes about four steps where nothing has to be waited for, and more where something has.
-        let mut steps = dice.below(8);
+        // It takes about eight steps where nothing has to be waited for, and more where something has.
+        let mut steps = dice.below(16);
         let answer = poll_fn(|context| match steps.checked_sub(1) {
             None => Poll::Ready(None),
             Some(left) => {

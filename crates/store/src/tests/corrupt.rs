@@ -6,7 +6,7 @@ use claviger_domain::credential::{Credential, Credits, Refill};
 use sea_orm::ConnectionTrait;
 
 use super::fixtures::{
-    account, at, credential, credential_id, entry, partner, sealed, secret, uuid, window, write,
+    account, at, audit_keys, credential, credential_id, entry, partner, sealed, secret, uuid, window, write,
 };
 use crate::{AuditFilter, KeptAnswer, Store, StoreError, Tables};
 
@@ -122,7 +122,7 @@ async fn spoil_records(store: &Store, key: &claviger_domain::admin_key::AdminKey
         resource: claviger_domain::audit::Resource::Credential,
         id: uuid(4, 1),
     });
-    write(store, async |tx| tx.audit_log().insert(&entry).await).await.unwrap();
+    write(store, async |tx| tx.audit_log().append(&audit_keys(), std::slice::from_ref(&entry)).await).await.unwrap();
     for (column, value) in [
         ("action", "'credential.eaten'"),
         ("author_kind", "'cat'"),

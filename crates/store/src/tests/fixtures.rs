@@ -5,14 +5,14 @@ use claviger_domain::Timestamp;
 use claviger_domain::account::{AccountStatus, UserAccount};
 use claviger_domain::actor::Owner;
 use claviger_domain::admin_key::AdminKey;
-use claviger_domain::audit::{Action, Author, AuthorKind, Entry};
+use claviger_domain::audit::{Action, AuditKeys, Author, AuthorKind, Entry};
 use claviger_domain::capability::Capability;
 use claviger_domain::credential::{Class, Credential};
 use claviger_domain::ids::{AdminKeyId, AuditEntryId, CredentialId, OrganizationId, SecretId, UserAccountId};
 use claviger_domain::organization::{Organization, Slug};
 use claviger_domain::page::Window;
 use claviger_domain::revision::Revision;
-use claviger_domain::secret::{Digest, KeyPrefix, SealedSecret, SecretVersion};
+use claviger_domain::secret::{Digest, KeyPrefix, Peppers, SealedSecret, SecretVersion};
 use claviger_domain::text::{Metadata, Name};
 use uuid::Uuid;
 
@@ -118,6 +118,11 @@ pub(super) fn credential(n: u64, maker: &AdminKey) -> Credential {
         last_used_at: None,
         revision: Revision::FIRST,
     }
+}
+
+/// The keys of the log under one pepper.
+pub(super) fn audit_keys() -> AuditKeys {
+    Peppers::new(vec![(1, [7; 32])]).unwrap().audit_keys()
 }
 
 /// What an admin key did, with every other optional part absent.

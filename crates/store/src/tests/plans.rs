@@ -2,6 +2,7 @@
 
 use claviger_domain::account::AccountStatus;
 use claviger_domain::actor::Owner;
+use claviger_domain::audit::ChainId;
 use claviger_domain::ids::{AdminKeyId, AuditEntryId, CredentialId, OrganizationId, UserAccountId};
 use claviger_domain::period::{Period, Span};
 use claviger_domain::text::ExternalId;
@@ -11,7 +12,7 @@ use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use super::databases::memory;
 use super::fixtures::{at, sealed, uuid, window};
 use super::overheard::{Overheard, expect, plans};
-use crate::{AuditFilter, CredentialFilter, Left, Tables, UsageOf};
+use crate::{AuditFilter, AuditSearch, ChainPlace, CredentialFilter, Left, Tables, UsageOf};
 
 fn key() -> Owner {
     Owner::AdminKey(AdminKeyId::from_uuid(uuid(2, 1)))
@@ -200,6 +201,71 @@ async fn changes_are_fed_by_index() {
         Some(index),
     )
     .await;
+}
+
+#[tokio::test]
+async fn chains_are_walked_by_index() {
+    let chain = ChainId::from_uuid(uuid(1, 1));
+    let index = "audit_log_chain_id_sequence";
+    expect(
+        async |tables| tables.audit_log().of_chain(chain, Some(ChainPlace::before(7)), 500).await,
+        &[&format!("SEARCH audit_log USING INDEX {index} (chain_id=? AND sequence>?)")],
+        Some(index),
+    )
+    .await;
+    for ask in [Some(chain), None] {
+        let store = memory().await;
+        for step in plans(&store, &async |tables: &Overheard| {
+            tables.audit_log().chain_after_unscoped(ask).await
+        })
+        .await
+        {
+            assert!(step.contains("USING COVERING INDEX") && !step.contains("TEMP B-TREE"), "{step}");
+        }
+    }
+    expect(
+        async |tables| tables.audit_log().last_until(chain, at(0)).await,
+        &[&format!("SEARCH audit_log USING INDEX {index} (chain_id=?)")],
+        Some(index),
+    )
+    .await;
+    expect(
+        async |tables| tables.audit_log().old_chains_unscoped(at(0), None, 500).await,
+        &["SEARCH audit_log USING INDEX sqlite_autoindex_audit_log_1 (id<?)"],
+        None,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn the_audit_log_is_searched_by_index() {
+    let tenant = Some(OrganizationId::from_uuid(uuid(1, 1)));
+    let whole = AuditSearch { include_reads: true, ..AuditSearch::default() };
+    let after = Some(AuditEntryId::from_uuid(uuid(6, 9)));
+    for (search, index, terms) in [
+        (whole, "sqlite_autoindex_audit_log_1", "id<?"),
+        (AuditSearch::default(), "audit_log_is_change_id", "is_change=? AND id<?"),
+        (AuditSearch { organization: tenant, ..whole }, "audit_log_organization_id_id", "organization_id=? AND id<?"),
+        (
+            AuditSearch { organization: tenant, ..AuditSearch::default() },
+            "audit_log_organization_id_is_change_id",
+            "organization_id=? AND is_change=? AND id<?",
+        ),
+        (AuditSearch { actor: Some(uuid(2, 1)), ..whole }, "audit_log_author_id_id", "author_id=? AND id<?"),
+        (AuditSearch { target: Some(uuid(4, 1)), ..whole }, "audit_log_target_id_id", "target_id=? AND id<?"),
+        (
+            AuditSearch { action: "credential.created".parse().ok(), ..whole },
+            "audit_log_action_id",
+            "action=? AND id<?",
+        ),
+    ] {
+        expect(
+            async |tables| tables.audit_log().search(Owner::Installation, &search, after, 20).await,
+            &[&format!("SEARCH audit_log USING INDEX {index} ({terms})")],
+            None,
+        )
+        .await;
+    }
 }
 
 #[tokio::test]
