@@ -12,11 +12,12 @@ use claviger_domain::ids::{AdminKeyId, AuditEntryId, CredentialId, OrganizationI
 use claviger_domain::organization::{Organization, Slug};
 use claviger_domain::page::Window;
 use claviger_domain::revision::Revision;
+use claviger_domain::role::RoleIds;
 use claviger_domain::secret::{Digest, KeyPrefix, Peppers, SealedSecret, SecretVersion};
 use claviger_domain::text::{Metadata, Name};
 use uuid::Uuid;
 
-use crate::{Store, StoreError, Tables, Tx};
+use crate::{CredentialFilter, Store, StoreError, Tables, Tx, UserFilter};
 
 /// 2026-01-01T00:00:00Z and so many seconds.
 pub(super) fn at(seconds: i64) -> Timestamp {
@@ -87,6 +88,7 @@ pub(super) fn account(n: u64, maker: &AdminKey) -> UserAccount {
         metadata: Metadata::empty(),
         status: AccountStatus::Active,
         billing_plan: None,
+        roles: RoleIds::default(),
         created_at: at(0),
         updated_at: None,
         revision: Revision::FIRST,
@@ -189,4 +191,14 @@ impl Dice {
     pub(super) fn one_of<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
         &choices[usize::try_from(self.below(choices.len() as u64)).unwrap()]
     }
+}
+
+/// Accounts of this status, or of any.
+pub(super) fn of_status(status: Option<AccountStatus>) -> UserFilter {
+    UserFilter { status, ..UserFilter::default() }
+}
+
+/// Every credential, or those that are not revoked.
+pub(super) fn credentials(include_revoked: bool) -> CredentialFilter {
+    CredentialFilter { include_revoked, ..CredentialFilter::default() }
 }

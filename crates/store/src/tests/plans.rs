@@ -10,7 +10,7 @@ use claviger_domain::text::ExternalId;
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 
 use super::databases::memory;
-use super::fixtures::{at, sealed, uuid, window};
+use super::fixtures::{at, of_status, sealed, uuid, window};
 use super::overheard::{Overheard, expect, plans};
 use crate::{AuditFilter, AuditSearch, ChainPlace, CredentialFilter, Left, Tables, UsageOf};
 
@@ -32,9 +32,9 @@ const TALLIES: &str = "SEARCH tallies USING INDEX sqlite_autoindex_tallies_1 (ow
 async fn credentials_are_listed_by_index() {
     for (include_revoked, index) in [(false, "credentials_live"), (true, "credentials_admin_key_id_id")] {
         for offset in [0, 10_000] {
-            let filter = CredentialFilter { include_revoked };
+            let filter = CredentialFilter { include_revoked, ..CredentialFilter::default() };
             expect(
-                async |tables| tables.credentials().list(key(), filter, window(20, offset)).await,
+                async |tables| tables.credentials().list(key(), &filter, window(20, offset)).await,
                 &[TALLIES, &format!("SEARCH credentials USING INDEX {index} (admin_key_id=?)")],
                 Some(index),
             )
@@ -45,10 +45,10 @@ async fn credentials_are_listed_by_index() {
 
 #[tokio::test]
 async fn a_tenants_credentials_are_listed_and_counted_by_index() {
-    let filter = CredentialFilter { include_revoked: true };
+    let filter = CredentialFilter { include_revoked: true, ..CredentialFilter::default() };
     let index = "credentials_organization_id_id";
     expect(
-        async |tables| tables.credentials().list(tenant(), filter, window(20, 0)).await,
+        async |tables| tables.credentials().list(tenant(), &filter, window(20, 0)).await,
         &[
             &format!("SEARCH credentials USING COVERING INDEX {index} (organization_id=?)"),
             &format!("SEARCH credentials USING INDEX {index} (organization_id=?)"),
@@ -130,7 +130,7 @@ async fn versions_are_found_by_their_credential() {
 async fn users_are_listed_and_found_by_index() {
     let index = "user_accounts_admin_key_id_id";
     expect(
-        async |tables| tables.user_accounts().list(key(), None, window(20, 10_000)).await,
+        async |tables| tables.user_accounts().list(key(), &of_status(None), window(20, 10_000)).await,
         &[TALLIES, &format!("SEARCH user_accounts USING INDEX {index} (admin_key_id=?)")],
         Some(index),
     )
@@ -138,7 +138,7 @@ async fn users_are_listed_and_found_by_index() {
     let index = "user_accounts_admin_key_id_status_id";
     let status = Some(AccountStatus::Suspended);
     expect(
-        async |tables| tables.user_accounts().list(key(), status, window(20, 10_000)).await,
+        async |tables| tables.user_accounts().list(key(), &of_status(status), window(20, 10_000)).await,
         &[TALLIES, &format!("SEARCH user_accounts USING INDEX {index} (admin_key_id=? AND status=?)")],
         Some(index),
     )
@@ -215,10 +215,9 @@ async fn chains_are_walked_by_index() {
     .await;
     for ask in [Some(chain), None] {
         let store = memory().await;
-        for step in plans(&store, &async |tables: &Overheard| {
-            tables.audit_log().chain_after_unscoped(ask).await
-        })
-        .await
+        for step in
+            plans(&store, &async |tables: &Overheard| tables.audit_log().chain_after_unscoped(ask).await)
+                .await
         {
             assert!(step.contains("USING COVERING INDEX") && !step.contains("TEMP B-TREE"), "{step}");
         }
@@ -245,7 +244,11 @@ async fn the_audit_log_is_searched_by_index() {
     for (search, index, terms) in [
         (whole, "sqlite_autoindex_audit_log_1", "id<?"),
         (AuditSearch::default(), "audit_log_is_change_id", "is_change=? AND id<?"),
-        (AuditSearch { organization: tenant, ..whole }, "audit_log_organization_id_id", "organization_id=? AND id<?"),
+        (
+            AuditSearch { organization: tenant, ..whole },
+            "audit_log_organization_id_id",
+            "organization_id=? AND id<?",
+        ),
         (
             AuditSearch { organization: tenant, ..AuditSearch::default() },
             "audit_log_organization_id_is_change_id",
