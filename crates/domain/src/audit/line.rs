@@ -18,13 +18,7 @@ use crate::ids::AuditEntryId;
 use crate::secret::PepperVersion;
 
 /// Writes what the hash covers of an entry's line: all but the hash and the closing brace.
-pub fn write_covered(
-    line: &mut String,
-    entry: &Entry,
-    sequence: u64,
-    pepper: PepperVersion,
-    previous: &Mac,
-) {
+pub fn write_covered(line: &mut String, entry: &Entry, sequence: u64, pepper: PepperVersion, previous: &Mac) {
     let Entry { id, at, action, author, organization, target, address, request_id, details } = entry;
     let Author { kind, id: author_id, entity, organization: author_organization } = author;
     put(line, format_args!("{{\"id\":\"{id}\",\"organization_id\":"));
@@ -198,7 +192,8 @@ fn members(line: &mut String, members: &[(String, Detail)]) {
 fn text(line: &mut String, text: &str) {
     line.push('"');
     let mut plain_from = 0;
-    for (place, byte) in text.bytes().enumerate().filter(|(_, byte)| matches!(byte, b'"' | b'\\' | 0..=0x1f)) {
+    for (place, byte) in text.bytes().enumerate().filter(|(_, byte)| matches!(byte, b'"' | b'\\' | 0..=0x1f))
+    {
         line.push_str(&text[plain_from..place]);
         plain_from = place + 1;
         match byte {

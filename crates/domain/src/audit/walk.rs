@@ -3,9 +3,9 @@
 //! Nobody without the keys can make a hash that holds. So what does not hold was touched; what it was before
 //! is found by trying it, and what comes after it, in other places of the chain.
 
+use super::Entry;
 use super::chain::{AuditKeys, ChainId, Head, Link, Mac, SealedHead};
 use super::line::{self, Line};
-use super::Entry;
 use crate::ids::AuditEntryId;
 use crate::secret::PepperVersion;
 
@@ -177,7 +177,18 @@ impl<'k> Walk<'k> {
     pub fn anywhere(keys: &'k AuditKeys, chain: ChainId, kept: &[Kept]) -> Self {
         let kept = kept.iter().filter(|kept| kept.chain == chain).copied().collect();
         let (place, start, suspect, not_as_kept) = (None, None, None, None);
-        Self { keys, chain, place, start, entries: 0, held: 0, suspect, kept, not_as_kept, line: String::new() }
+        Self {
+            keys,
+            chain,
+            place,
+            start,
+            entries: 0,
+            held: 0,
+            suspect,
+            kept,
+            not_as_kept,
+            line: String::new(),
+        }
     }
 
     /// Along all that remains of the chain.
@@ -251,9 +262,7 @@ impl<'k> Walk<'k> {
     /// Whether an entry holds at a place; `None` when its pepper is not here.
     fn holds(&mut self, link: &Link, material: Material<'_>, at: u64, after: &Mac) -> Option<bool> {
         let mac = match material {
-            Material::Entry(entry) => {
-                line::mac_of(self.keys, &mut self.line, entry, at, link.pepper, after)
-            }
+            Material::Entry(entry) => line::mac_of(self.keys, &mut self.line, entry, at, link.pepper, after),
             // What a line states is part of what it is.
             Material::Line { previous, covered } if link.sequence == at && previous == *after => {
                 self.keys.mac(link.pepper, covered)
@@ -281,9 +290,8 @@ impl<'k> Walk<'k> {
                     suspect.broken.flaw = if is_gap { Flaw::Reordered } else { Flaw::Inserted };
                 } else if suspect.is_next && suspect.broken.flaw == Flaw::Changed {
                     // What follows once followed it at a greater number: some before both were cut out.
-                    let cut = |many: &u64| {
-                        holds(link, material, suspect.expected + 1 + many, &suspect.link.mac)
-                    };
+                    let cut =
+                        |many: &u64| holds(link, material, suspect.expected + 1 + many, &suspect.link.mac);
                     if let Some(many) = (1..=MOST_CUT_OUT).find(cut) {
                         suspect.broken.id = None;
                         suspect.broken.flaw = Flaw::Removed { through: suspect.expected + many - 1 };

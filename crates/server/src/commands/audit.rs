@@ -82,9 +82,9 @@ fn verify(verify: Verify, config: &Config) -> Result<Report, Failure> {
             .and_then(|peppers| file::verify(&file, &peppers.audit_keys(), &head, &mut report)),
         None => database::with(config, Missing::Refused, async |app| {
             let call = operator(app);
-            audit::verify(&call, organization, &head, |walked| report.tell(walked))
-                .await
-                .map_err(|error| Failure::unread(format!("cannot read the audit log: {}", with_causes(&error))))
+            audit::verify(&call, organization, &head, |walked| report.tell(walked)).await.map_err(|error| {
+                Failure::unread(format!("cannot read the audit log: {}", with_causes(&error)))
+            })
         }),
     };
     match read {
@@ -101,7 +101,8 @@ fn export(export: Export, config: &Config) -> Result<(), Failure> {
         As::Ndjson => Format::Ndjson,
         As::Csv => Format::Csv,
     };
-    let failed = |error: &_| Failure::operation(format!("the audit log is not whole here: {}", with_causes(error)));
+    let failed =
+        |error: &_| Failure::operation(format!("the audit log is not whole here: {}", with_causes(error)));
     database::with(config, Missing::Refused, async |app| {
         let mut export =
             audit::export(&operator(app), search, format).await.map_err(|error| failed(&error))?;
@@ -136,9 +137,9 @@ fn head(text: &str) -> Result<Kept, String> {
         }
         _ => None,
     };
-    parsed
-        .map(|((chain, sequence), mac)| Kept { chain, sequence, mac })
-        .ok_or_else(|| "it is not CHAIN:SEQUENCE:MAC, as `claviger audit verify --heads` prints it".to_owned())
+    parsed.map(|((chain, sequence), mac)| Kept { chain, sequence, mac }).ok_or_else(|| {
+        "it is not CHAIN:SEQUENCE:MAC, as `claviger audit verify --heads` prints it".to_owned()
+    })
 }
 
 #[cfg(test)]

@@ -99,8 +99,7 @@ impl<C: ConnectionTrait> AuditLog<'_, C> {
         let mut query = Entity::find().filter(Column::ChainId.eq(chain.uuid()));
         if let Some(ChainPlace(sequence, id)) = after {
             // Two of one number cannot be, unless somebody has seen to it: then both are shown.
-            let behind =
-                Condition::any().add(Column::Sequence.gt(sequence)).add(Column::Id.gt(id));
+            let behind = Condition::any().add(Column::Sequence.gt(sequence)).add(Column::Id.gt(id));
             query = query.filter(Column::Sequence.gte(sequence)).filter(behind);
         }
         let rows = query

@@ -31,8 +31,8 @@ mod row {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-pub(super) use row::{Column, Entity};
 use row::Model;
+pub(super) use row::{Column, Entity};
 
 /// Damage is no error here: what cannot be read was not sealed so.
 impl From<Model> for SealedHead {

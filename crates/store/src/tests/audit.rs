@@ -16,7 +16,9 @@ on_each_database!(
 );
 
 async fn read_back(store: &Store, written: &Entry) {
-    write(store, async |tx| tx.audit_log().append(&audit_keys(), std::slice::from_ref(written)).await).await.unwrap();
+    write(store, async |tx| tx.audit_log().append(&audit_keys(), std::slice::from_ref(written)).await)
+        .await
+        .unwrap();
     let filter = AuditFilter { include_reads: true, ..AuditFilter::default() };
     let newest = store.audit_log().list(Owner::Installation, filter, window(1, 0)).await.unwrap();
     assert_eq!(newest.items, std::slice::from_ref(written));
@@ -83,7 +85,9 @@ async fn filters_agree_with_the_entries(store: Store) {
         entries.push(entry);
     }
     for entry in &entries {
-        write(&store, async |tx| tx.audit_log().append(&audit_keys(), std::slice::from_ref(entry)).await).await.unwrap();
+        write(&store, async |tx| tx.audit_log().append(&audit_keys(), std::slice::from_ref(entry)).await)
+            .await
+            .unwrap();
     }
     entries.reverse();
     let unknown = AdminKeyId::from_uuid(uuid(2, 9));

@@ -61,10 +61,7 @@ async fn chain(store: &Store, n: u64, many: u64) -> ChainId {
     let entries: Vec<_> = (1..=many)
         .map(|number| Entry {
             details: vec![("n".into(), Detail::Number(number.cast_signed()))],
-            target: Some(Target {
-                resource: Resource::Credential,
-                id: uuid(4, number),
-            }),
+            target: Some(Target { resource: Resource::Credential, id: uuid(4, number) }),
             address: Some("192.0.2.1".parse().unwrap()),
             ..entry(n * 1_000 + number, "credential.created", &author)
         })
@@ -93,7 +90,9 @@ async fn what_is_done_to_rows_is_named(store: Store) {
                    admin_key_id, organization_id, target_type, target_id, address, request_id, details, chain_id, \
                    pepper, mac";
     let stranger = id(&store, uuid(6, 999_999));
-    let renumber = |from: u64, by: i64| format!("UPDATE audit_log SET sequence = sequence + {by} WHERE sequence >= {from} AND {{here}}");
+    let renumber = |from: u64, by: i64| {
+        format!("UPDATE audit_log SET sequence = sequence + {by} WHERE sequence >= {from} AND {{here}}")
+    };
     let swap = |a: u64, b: u64| {
         format!(
             "UPDATE audit_log SET sequence = CASE sequence WHEN {a} THEN {b} ELSE {a} END \
@@ -108,8 +107,16 @@ async fn what_is_done_to_rows_is_named(store: Store) {
     };
     let deeds: Vec<(Vec<String>, u64, Flaw)> = vec![
         (vec!["DELETE FROM audit_log WHERE sequence = 1 AND {here}".into()], 1, Flaw::Removed { through: 1 }),
-        (vec!["DELETE FROM audit_log WHERE sequence IN (9, 10) AND {here}".into()], 9, Flaw::Removed { through: 10 }),
-        (vec!["DELETE FROM audit_log WHERE sequence = 20 AND {here}".into()], 20, Flaw::Removed { through: 20 }),
+        (
+            vec!["DELETE FROM audit_log WHERE sequence IN (9, 10) AND {here}".into()],
+            9,
+            Flaw::Removed { through: 10 },
+        ),
+        (
+            vec!["DELETE FROM audit_log WHERE sequence = 20 AND {here}".into()],
+            20,
+            Flaw::Removed { through: 20 },
+        ),
         (vec!["DELETE FROM audit_log WHERE {here}".into()], 1, Flaw::Removed { through: 20 }),
         (
             vec!["DELETE FROM audit_log WHERE sequence = 9 AND {here}".into(), renumber(10, -1)],
@@ -177,7 +184,8 @@ async fn every_bit_of_every_column_is_covered(store: Store) {
         let old = format!("CREATE TABLE saved AS SELECT * FROM audit_log WHERE {third}");
         sql(&store, &old).await;
         sql(&store, &format!("UPDATE audit_log SET {column} = {value} WHERE {third}")).await;
-        let broken = walk(&store, chain).await.broken.unwrap_or_else(|| panic!("{column} = {value}: not found"));
+        let broken =
+            walk(&store, chain).await.broken.unwrap_or_else(|| panic!("{column} = {value}: not found"));
         assert_eq!(broken.sequence, 3, "{column} = {value}");
         sql(&store, &format!("DELETE FROM audit_log WHERE {third}")).await;
         sql(&store, "INSERT INTO audit_log SELECT * FROM saved").await;
@@ -235,8 +243,7 @@ async fn what_is_old_leaves_and_the_rest_is_whole(store: Store) {
     let other = chain(&store, 2, 20).await;
     let mut old = BTreeSet::new();
     let mut after = None;
-    while let Some((chains, last)) =
-        store.audit_log().old_chains_unscoped(at(1_008), after, 3).await.unwrap()
+    while let Some((chains, last)) = store.audit_log().old_chains_unscoped(at(1_008), after, 3).await.unwrap()
     {
         old.extend(chains);
         after = Some(last);
@@ -317,7 +324,8 @@ async fn a_batch_that_comes_again_is_chained_once(store: Store) {
 async fn a_new_pepper_goes_on_with_the_chain(store: Store) {
     let author = partner(&store, 1).await;
     let keys = |peppers: &[u32]| {
-        let peppers = peppers.iter().map(|version| (*version, [u8::try_from(*version).unwrap(); 32])).collect();
+        let peppers =
+            peppers.iter().map(|version| (*version, [u8::try_from(*version).unwrap(); 32])).collect();
         Peppers::new(peppers).unwrap().audit_keys()
     };
     for (n, peppers) in [(1, &[1][..]), (2, &[1]), (3, &[1, 2]), (4, &[1, 2])] {
@@ -327,7 +335,10 @@ async fn a_new_pepper_goes_on_with_the_chain(store: Store) {
     let walked = walk_with(&store, &keys(&[1, 2]), chain).await;
     assert_eq!((walked.broken, walked.held), (None, 4));
     for (peppers, flaw) in [(&[2][..], Flaw::UnknownPepper(1)), (&[1], Flaw::UnknownPepper(2))] {
-        assert_eq!(walk_with(&store, &keys(peppers), chain).await.broken.map(|broken| broken.flaw), Some(flaw));
+        assert_eq!(
+            walk_with(&store, &keys(peppers), chain).await.broken.map(|broken| broken.flaw),
+            Some(flaw)
+        );
     }
 }
 
@@ -339,11 +350,8 @@ async fn a_forged_head_is_not_made_true_by_appending(store: Store) {
         add(n).await;
     }
     sql(&store, "DELETE FROM audit_log WHERE sequence > 5").await;
-    sql(
-        &store,
-        "UPDATE audit_chains SET sequence = 5, mac = (SELECT mac FROM audit_log WHERE sequence = 5)",
-    )
-    .await;
+    sql(&store, "UPDATE audit_chains SET sequence = 5, mac = (SELECT mac FROM audit_log WHERE sequence = 5)")
+        .await;
     for n in 10..=12 {
         add(n).await;
         let walked = walk(&store, chain).await;
@@ -366,7 +374,8 @@ async fn chains_are_found_one_after_the_other(store: Store) {
     append(&store, &audit_keys(), &[Entry { organization: None, ..entry(1, "usage.read", &author) }]).await;
     expected.sort();
     // One without a head, and one without entries.
-    sql(&store, &format!("DELETE FROM audit_chains WHERE chain_id = {}", id(&store, expected[1].uuid()))).await;
+    sql(&store, &format!("DELETE FROM audit_chains WHERE chain_id = {}", id(&store, expected[1].uuid())))
+        .await;
     sql(&store, &format!("DELETE FROM audit_log WHERE chain_id = {}", id(&store, expected[2].uuid()))).await;
     let mut found = Vec::new();
     while let Some(next) = store.audit_log().chain_after_unscoped(found.last().copied()).await.unwrap() {
@@ -382,10 +391,7 @@ async fn a_search_agrees_with_the_entries(store: Store) {
     let entries: Vec<_> = (1..=60)
         .map(|n| Entry {
             id: AuditEntryId::least_of(at(n.cast_signed())),
-            target: Some(Target {
-                resource: Resource::Credential,
-                id: uuid(4, dice.below(3)),
-            }),
+            target: Some(Target { resource: Resource::Credential, id: uuid(4, dice.below(3)) }),
             ..entry(n, dice.one_of::<&str>(&actions), dice.one_of(&authors))
         })
         .collect();

@@ -13,7 +13,8 @@ use tokio::task::JoinSet;
 
 use super::databases::File;
 use super::fixtures::{
-    Dice, account, account_id, at, audit_keys, credential, credential_id, entry, owner, partner, window, write,
+    Dice, account, account_id, at, audit_keys, credential, credential_id, entry, owner, partner, window,
+    write,
 };
 use crate::{AuditFilter, Constraint, CredentialFilter, Left, Store, StoreError, Tables};
 
@@ -158,8 +159,9 @@ async fn batches_of_several_authors_do_not_block_each_other(store: Store) {
             entries.reverse();
         }
         let store = store.clone();
-        tasks
-            .spawn(async move { write(&store, async |tx| tx.audit_log().append(&audit_keys(), &entries).await).await });
+        tasks.spawn(async move {
+            write(&store, async |tx| tx.audit_log().append(&audit_keys(), &entries).await).await
+        });
     }
     all(tasks).await;
     let list = store.audit_log().list(owner(&keys[0]), AuditFilter::default(), window(1, 0)).await.unwrap();

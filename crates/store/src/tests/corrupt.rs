@@ -122,7 +122,9 @@ async fn spoil_records(store: &Store, key: &claviger_domain::admin_key::AdminKey
         resource: claviger_domain::audit::Resource::Credential,
         id: uuid(4, 1),
     });
-    write(store, async |tx| tx.audit_log().append(&audit_keys(), std::slice::from_ref(&entry)).await).await.unwrap();
+    write(store, async |tx| tx.audit_log().append(&audit_keys(), std::slice::from_ref(&entry)).await)
+        .await
+        .unwrap();
     for (column, value) in [
         ("action", "'credential.eaten'"),
         ("author_kind", "'cat'"),

@@ -9,8 +9,8 @@ use claviger_domain::text::ExternalId;
 use claviger_domain::usage::Tally;
 
 use super::fixtures::{
-    account, account_id, admin_key, at, audit_keys, credential, credential_id, entry, organization, sealed, uuid, window,
-    write,
+    account, account_id, admin_key, at, audit_keys, credential, credential_id, entry, organization, sealed,
+    uuid, window, write,
 };
 use crate::{AuditFilter, CredentialFilter, Store, Tables, UsageOf};
 
@@ -177,7 +177,9 @@ async fn audit_log(store: Store) {
     let keys = keys(&store).await;
     for (n, key) in (1..).zip(&keys) {
         let entry = entry(n, "credential.created", key);
-        write(&store, async |tx| tx.audit_log().append(&audit_keys(), std::slice::from_ref(&entry)).await).await.unwrap();
+        write(&store, async |tx| tx.audit_log().append(&audit_keys(), std::slice::from_ref(&entry)).await)
+            .await
+            .unwrap();
     }
     for (owner, seen) in owners(&keys) {
         for include_reads in [false, true] {

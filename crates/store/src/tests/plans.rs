@@ -215,10 +215,9 @@ async fn chains_are_walked_by_index() {
     .await;
     for ask in [Some(chain), None] {
         let store = memory().await;
-        for step in plans(&store, &async |tables: &Overheard| {
-            tables.audit_log().chain_after_unscoped(ask).await
-        })
-        .await
+        for step in
+            plans(&store, &async |tables: &Overheard| tables.audit_log().chain_after_unscoped(ask).await)
+                .await
         {
             assert!(step.contains("USING COVERING INDEX") && !step.contains("TEMP B-TREE"), "{step}");
         }
@@ -245,7 +244,11 @@ async fn the_audit_log_is_searched_by_index() {
     for (search, index, terms) in [
         (whole, "sqlite_autoindex_audit_log_1", "id<?"),
         (AuditSearch::default(), "audit_log_is_change_id", "is_change=? AND id<?"),
-        (AuditSearch { organization: tenant, ..whole }, "audit_log_organization_id_id", "organization_id=? AND id<?"),
+        (
+            AuditSearch { organization: tenant, ..whole },
+            "audit_log_organization_id_id",
+            "organization_id=? AND id<?",
+        ),
         (
             AuditSearch { organization: tenant, ..AuditSearch::default() },
             "audit_log_organization_id_is_change_id",

@@ -218,13 +218,20 @@ fn heads_that_were_touched_are_named() {
     let pruned = keys.seal(anchor);
     let with = |sealed: SealedHead, head| SealedHead { head, ..sealed };
     assert_eq!(walk(&rows[3..], Some(&pruned)).broken, None);
-    assert_eq!(walk(&[], Some(&keys.seal(Head { pruned_through: 9, pruned_mac: head.mac, ..head }))).broken, None);
+    assert_eq!(
+        walk(&[], Some(&keys.seal(Head { pruned_through: 9, pruned_mac: head.mac, ..head }))).broken,
+        None
+    );
     for (rows, sealed, flaw) in [
         (&rows[..], None, Flaw::HeadMissing),
         (&rows[..5], Some(with(sealed, Head { sequence: 5, mac: rows[4].1.mac, ..head })), Flaw::SealBroken),
         (&rows[..], Some(with(sealed, Head { sequence: 10, ..head })), Flaw::HeadForged),
         (&rows[3..], Some(with(sealed, anchor)), Flaw::AnchorForged),
-        (&rows[4..], Some(with(pruned, Head { pruned_through: 4, pruned_mac: Mac::NONE, ..anchor })), Flaw::AnchorForged),
+        (
+            &rows[4..],
+            Some(with(pruned, Head { pruned_through: 4, pruned_mac: Mac::NONE, ..anchor })),
+            Flaw::AnchorForged,
+        ),
         (&rows[..], Some(earlier), Flaw::HeadSetBack),
         (&rows[..], Some(SealedHead { seal: None, ..sealed }), Flaw::SealBroken),
         (&rows[..], Some(SealedHead { pepper: 9, ..sealed }), Flaw::UnknownPepper(9)),
@@ -261,7 +268,11 @@ fn lines_that_were_touched_are_named() {
         let mut line = lines[1].clone().into_bytes();
         line[place / 8] ^= 1 << (place % 8);
         let keys = keys();
-        let mut walk = Walk::whole(&keys, &Head { pruned_through: 1, pruned_mac: rows[0].1.mac, ..Head::new(ChainId::INSTALLATION) }, &[]);
+        let mut walk = Walk::whole(
+            &keys,
+            &Head { pruned_through: 1, pruned_mac: rows[0].1.mac, ..Head::new(ChainId::INSTALLATION) },
+            &[],
+        );
         if let Some(line) = Line::parse(&line).filter(|line| line.link.chain == ChainId::INSTALLATION) {
             walk.take(line.id, &line.link, line.into());
             assert_ne!(walk.end(End::Open).broken, None, "bit {place}");

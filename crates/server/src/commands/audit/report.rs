@@ -42,7 +42,9 @@ impl Report {
             self.print(&format!("{name}: from entry {first} on; earlier ones are not there"));
         }
         if *kept_unseen > 0 {
-            self.print(&format!("{name}: a kept head is older than what is there, nothing can be said of it"));
+            self.print(&format!(
+                "{name}: a kept head is older than what is there, nothing can be said of it"
+            ));
         }
         match broken {
             Some(broken) => {
@@ -106,13 +108,17 @@ fn sentence(broken: &Break) -> String {
             "{entry} was made under pepper {pepper}, which is not given: nothing can be said of it and what follows"
         ),
         Flaw::UnknownPepper(pepper) => {
-            format!("the head was sealed under pepper {pepper}, which is not given: nothing can be said of the end")
+            format!(
+                "the head was sealed under pepper {pepper}, which is not given: nothing can be said of the end"
+            )
         }
         Flaw::HeadMissing => format!("the head was removed; the last entry that holds is {sequence}"),
         Flaw::HeadForged => format!("the head was forged: it says {sequence} entries"),
         Flaw::HeadSetBack => format!("the head is an earlier one, of {entry}, put back"),
         Flaw::AnchorForged => format!("that entries up to {sequence} were removed for their age was forged"),
-        Flaw::SealBroken => "the head, or up to where entries were removed for their age, was forged".to_owned(),
+        Flaw::SealBroken => {
+            "the head, or up to where entries were removed for their age, was forged".to_owned()
+        }
         Flaw::NotAsKept(kept) => format!("the kept head, entry {kept}, is not contained"),
     }
 }
