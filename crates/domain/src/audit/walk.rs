@@ -194,7 +194,7 @@ impl<'k> Walk<'k> {
     /// Along all that remains of the chain.
     #[must_use]
     pub fn whole(keys: &'k AuditKeys, head: &Head, kept: &[Kept]) -> Self {
-        let place = Some((head.pruned_through + 1, head.pruned_mac));
+        let place = Some((head.pruned_through.saturating_add(1), head.pruned_mac));
         Self { place, ..Self::anywhere(keys, head.chain, kept) }
     }
 
@@ -207,7 +207,7 @@ impl<'k> Walk<'k> {
     /// What is old was removed while the walk was under way: it goes on behind that.
     pub fn pruned(&mut self, head: &Head) {
         if self.suspect.is_none() && self.passed() < head.pruned_through {
-            self.place = Some((head.pruned_through + 1, head.pruned_mac));
+            self.place = Some((head.pruned_through.saturating_add(1), head.pruned_mac));
         }
     }
 
@@ -251,7 +251,7 @@ impl<'k> Walk<'k> {
 
     fn pass(&mut self, link: &Link) {
         self.held += 1;
-        self.place = Some((link.sequence + 1, link.mac));
+        self.place = Some((link.sequence.saturating_add(1), link.mac));
         let differs = |kept: &Kept| kept.sequence == link.sequence && kept.mac != link.mac;
         if self.not_as_kept.is_none() && self.kept.iter().any(differs) {
             let flaw = Flaw::NotAsKept(link.sequence);
@@ -282,7 +282,7 @@ impl<'k> Walk<'k> {
             Flaw::Changed | Flaw::Inserted | Flaw::Removed { .. } => {
                 // The suspect's own place is beside this one.
                 if holds(&suspect.link, held, link.sequence, &link.mac)
-                    || holds(&suspect.link, held, link.sequence + 1, &link.mac)
+                    || holds(&suspect.link, held, link.sequence.saturating_add(1), &link.mac)
                 {
                     suspect.broken.flaw = Flaw::Reordered;
                 // The missing one stands here: it was moved, or others were put before it.
@@ -291,10 +291,10 @@ impl<'k> Walk<'k> {
                 } else if suspect.is_next && suspect.broken.flaw == Flaw::Changed {
                     // What follows once followed it at a greater number: some before both were cut out.
                     let cut =
-                        |many: &u64| holds(link, material, suspect.expected + 1 + many, &suspect.link.mac);
+                        |many: &u64| holds(link, material, suspect.expected.saturating_add(1 + many), &suspect.link.mac);
                     if let Some(many) = (1..=MOST_CUT_OUT).find(cut) {
                         suspect.broken.id = None;
-                        suspect.broken.flaw = Flaw::Removed { through: suspect.expected + many - 1 };
+                        suspect.broken.flaw = Flaw::Removed { through: suspect.expected.saturating_add(many - 1) };
                     }
                 }
             }
@@ -370,9 +370,9 @@ impl<'k> Walk<'k> {
         let mut unseen = 0;
         for kept in &self.kept {
             let flaw = Flaw::NotAsKept(kept.sequence);
-            if kept.sequence + 1 < first {
+            if kept.sequence.saturating_add(1) < first {
                 unseen += 1;
-            } else if kept.sequence + 1 == first && kept.mac != before {
+            } else if kept.sequence.saturating_add(1) == first && kept.mac != before {
                 found = Some(Break { sequence: kept.sequence, id: None, flaw });
             } else if kept.sequence >= next && broken.is_none() {
                 found = found.or(Some(Break { sequence: next, id: None, flaw }));
