@@ -408,7 +408,7 @@ async fn a_search_agrees_with_the_entries(store: Store) {
     let mut dice = Dice(5);
     let actions = ["credential.created", "credential.read", "usage.denied"];
     let entries: Vec<_> = (1..=60)
-        .map(|n| Entry {
+        .map(|n: u64| Entry {
             id: AuditEntryId::least_of(at(n.cast_signed())),
             target: Some(Target { resource: Resource::Credential, id: uuid(4, dice.below(3)) }),
             ..entry(n, dice.one_of::<&str>(&actions), dice.one_of(&authors))
