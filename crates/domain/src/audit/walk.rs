@@ -217,11 +217,13 @@ impl<'k> Walk<'k> {
                     suspect.broken.flaw = if is_gap { Flaw::Reordered } else { Flaw::Inserted };
                 } else if suspect.is_next && suspect.broken.flaw == Flaw::Changed {
                     // What follows once followed it at a greater number: some before both were cut out.
-                    let cut =
-                        |many: &u64| holds(link, material, suspect.expected.saturating_add(1 + many), &suspect.link.mac);
+                    let cut = |many: &u64| {
+                        holds(link, material, suspect.expected.saturating_add(1 + many), &suspect.link.mac)
+                    };
                     if let Some(many) = (1..=MOST_CUT_OUT).find(cut) {
                         suspect.broken.id = None;
-                        suspect.broken.flaw = Flaw::Removed { through: suspect.expected.saturating_add(many - 1) };
+                        suspect.broken.flaw =
+                            Flaw::Removed { through: suspect.expected.saturating_add(many - 1) };
                     }
                 }
             }
