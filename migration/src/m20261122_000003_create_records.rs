@@ -44,9 +44,7 @@ impl MigrationTrait for Migration {
             .col(number("duration_ms"))
             .col(number("timed"))
             .col(number("units"))
-            .primary_key(
-                Index::create().col("owner_id").col("span_seconds").col("starts_at").col("outcome"),
-            )
+            .primary_key(Index::create().col("owner_id").col("span_seconds").col("starts_at").col("outcome"))
             .take();
         if manager.get_database_backend() == DatabaseBackend::Sqlite {
             // What is read together lies together, and each row is written once and not into an index as well.
@@ -112,15 +110,9 @@ impl MigrationTrait for Migration {
             .col(number("created_at"))
             .primary_key(Index::create().col("caller_id").col("key_hash"))
             .take();
-        for table in [
-            usage,
-            usage_outcomes,
-            usage_reports,
-            journal_positions,
-            audit_log,
-            audit_chains,
-            kept_answers,
-        ] {
+        for table in
+            [usage, usage_outcomes, usage_reports, journal_positions, audit_log, audit_chains, kept_answers]
+        {
             manager.create_table(table).await?;
         }
         for index in [

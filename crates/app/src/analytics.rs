@@ -78,10 +78,11 @@ pub async fn usage(call: &Call, question: Question) -> Result<Analytics, Error> 
         return Err(Refusal::Lacks(ViewUsage).into());
     }
     let now = call.app().now();
-    let over = Series::new(reach, now, call.app().retention().kept(now)).map_err(|invalid| match invalid {
-        InvalidSeries::Inverted => Error::InvertedPeriod,
-        InvalidSeries::TooLong => Error::PeriodTooLong,
-    })?;
+    let over =
+        Series::new(reach, now, call.app().retention().kept(now)).map_err(|invalid| match invalid {
+            InvalidSeries::Inverted => Error::InvertedPeriod,
+            InvalidSeries::TooLong => Error::PeriodTooLong,
+        })?;
     let store = call.app().store().clone();
     if let Some(id) = organization {
         let found = store.organizations().find_unscoped(id).await?;
@@ -103,7 +104,9 @@ pub async fn usage(call: &Call, question: Question) -> Result<Analytics, Error> 
     let mut counted = counted.into_iter().peekable();
     let series: Vec<_> = over
         .starts()
-        .map(|start| (start, counted.next_if(|(of, _)| *of == start).map_or(Tally::default(), |(_, tally)| tally)))
+        .map(|start| {
+            (start, counted.next_if(|(of, _)| *of == start).map_or(Tally::default(), |(_, tally)| tally))
+        })
         .collect();
     let mut totals = Tally::default();
     for (_, tally) in &series {

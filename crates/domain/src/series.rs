@@ -143,8 +143,7 @@ impl Series {
             return Err(InvalidSeries::TooLong);
         }
         let is_known = Span::Hour.floor(start.timestamp()) >= kept.hours_from;
-        let resolution =
-            if length <= Self::HOURLY && is_known { Resolution::Hour } else { Resolution::Day };
+        let resolution = if length <= Self::HOURLY && is_known { Resolution::Hour } else { Resolution::Day };
         Ok(Self { start, end, resolution })
     }
 
@@ -202,11 +201,14 @@ mod tests {
 
     #[test]
     fn lookbacks_are_hours_or_days() {
-        for (text, hours) in [("1h", 1), ("24h", 24), ("8784h", 8_784), ("7d", 168), ("366d", 8_784), ("007d", 168)]
+        for (text, hours) in
+            [("1h", 1), ("24h", 24), ("8784h", 8_784), ("7d", 168), ("366d", 8_784), ("007d", 168)]
         {
             assert_eq!(text.parse(), Ok(Lookback(TimeDelta::hours(hours))), "{text}");
         }
-        for text in ["", "h", "d", "0h", "0d", "7", "7w", "-7d", "+7d", " 7d", "7 d", "7D", "1.5h", "٣d", "7dd"] {
+        for text in
+            ["", "h", "d", "0h", "0d", "7", "7w", "-7d", "+7d", " 7d", "7 d", "7D", "1.5h", "٣d", "7dd"]
+        {
             assert_eq!(text.parse::<Lookback>(), Err(InvalidLookback::Malformed), "{text:?}");
         }
         for text in ["367d", "8785h", "9223372036854775807d", "99999999999999999999h"] {
@@ -246,7 +248,11 @@ mod tests {
             ("1969-12-30T00:00:00Z", "1970-01-10T00:00:00Z", Resolution::Day, 12),
         ] {
             let series = between(start, end).unwrap();
-            assert_eq!((series.resolution(), series.starts().count()), (resolution, buckets), "{start} {end}");
+            assert_eq!(
+                (series.resolution(), series.starts().count()),
+                (resolution, buckets),
+                "{start} {end}"
+            );
         }
         assert_eq!(between("2026-01-01T00:00:00Z", "2025-12-31T23:59:59Z"), Err(InvalidSeries::Inverted));
         assert_eq!(between("2025-01-01T00:00:00Z", "2026-01-02T00:00:01Z"), Err(InvalidSeries::TooLong));

@@ -100,21 +100,14 @@ impl<C: ConnectionTrait> UsageOutcomes<'_, C> {
     /// admin key has none: figures are kept by organization and by credential.
     pub async fn series(&self, owner: Owner, cells: Cells) -> Result<Vec<(i64, Tally)>, StoreError> {
         let Some(mut query) = within(owner, cells) else { return Ok(Vec::new()) };
-        query
-            .column(Column::StartsAt)
-            .group_by_col(Column::StartsAt)
-            .order_by(Column::StartsAt, Order::Asc);
+        query.column(Column::StartsAt).group_by_col(Column::StartsAt).order_by(Column::StartsAt, Order::Asc);
         let rows = self.0.query_all(&query).await?;
         rows.iter().map(|row| Ok((row.try_get("", "starts_at")?, tally_of(row)?))).collect()
     }
 
     /// The counts of these hours or days by outcome, in the order of outcomes; those that did not occur are left
     /// out. An admin key has none, see [`Self::series`].
-    pub async fn by_outcome(
-        &self,
-        owner: Owner,
-        cells: Cells,
-    ) -> Result<Vec<(Outcome, Tally)>, StoreError> {
+    pub async fn by_outcome(&self, owner: Owner, cells: Cells) -> Result<Vec<(Outcome, Tally)>, StoreError> {
         let Some(mut query) = within(owner, cells) else { return Ok(Vec::new()) };
         query.column(Column::Outcome).group_by_col(Column::Outcome);
         let rows = self.0.query_all(&query).await?;
@@ -143,8 +136,7 @@ impl<C: ConnectionTrait> UsageOutcomes<'_, C> {
     }
 }
 
-const COUNTS: [Column; 5] =
-    [Column::Total, Column::Failed, Column::DurationMs, Column::Timed, Column::Units];
+const COUNTS: [Column; 5] = [Column::Total, Column::Failed, Column::DurationMs, Column::Timed, Column::Units];
 
 /// A query for the sums of the owner's buckets; `None` when there cannot be any.
 fn within(owner: Owner, cells: Cells) -> Option<SelectStatement> {

@@ -212,9 +212,8 @@ async fn outcomes_agree_with_the_calls(store: Store) {
     assert_eq!(store.usage_outcomes().series(owner(&key), some_cells(&mut dice)).await.unwrap(), []);
     let kept = at(FROM + 30 * 86_400).timestamp();
     for span in [Span::Hour, Span::Day] {
-        let deleted = write(&store, async |tx| {
-            tx.usage_outcomes().delete_older_unscoped(span, kept, u64::MAX).await
-        });
+        let deleted =
+            write(&store, async |tx| tx.usage_outcomes().delete_older_unscoped(span, kept, u64::MAX).await);
         assert!(deleted.await.unwrap() > 0);
     }
     calls.retain(|(_, at, _, _)| at.timestamp() >= kept);

@@ -341,7 +341,8 @@ async fn the_busiest_are_found_by_the_edges_of_the_period() {
     let cells = Cells { span: Span::Day, from: 0, until: 366 * 86_400 };
     let store = memory().await;
     let plan = plans(&store, &async |tables| tables.usage().busiest(tenant(), cells, 10).await).await;
-    let reads: Vec<_> = plan.iter().filter(|step| step.starts_with("SCAN") || step.contains(" usage")).collect();
+    let reads: Vec<_> =
+        plan.iter().filter(|step| step.starts_with("SCAN") || step.contains(" usage")).collect();
     let edge = "SEARCH usage USING PRIMARY KEY \
                 (credential_id=? AND span_seconds=? AND starts_at>? AND starts_at<?)";
     assert_eq!(reads, [edge; 3], "{plan:#?}");
@@ -356,7 +357,8 @@ async fn outcomes_are_read_and_deleted_by_index() {
     for owner in [tenant(), Owner::Installation] {
         let plan = plans(&store, &async |tables| tables.usage_outcomes().series(owner, cells).await).await;
         assert_eq!(plan, [found]);
-        let plan = plans(&store, &async |tables| tables.usage_outcomes().by_outcome(owner, cells).await).await;
+        let plan =
+            plans(&store, &async |tables| tables.usage_outcomes().by_outcome(owner, cells).await).await;
         assert_eq!(plan[0], found, "at most a year's");
     }
     let plan = plans(&store, &async |tables| {

@@ -38,9 +38,7 @@ impl<C: ConnectionTrait> Usage<'_, C> {
             let mut edge = Query::select();
             edge.expr(figure)
                 .from(Entity)
-                .and_where(
-                    Expr::col((Entity, Column::CredentialId)).equals((Credentials, Credential::Id)),
-                )
+                .and_where(Expr::col((Entity, Column::CredentialId)).equals((Credentials, Credential::Id)))
                 .cond_where(within(cells))
                 .and_where(Column::Earlier.is_not_null())
                 .order_by((Entity, Column::StartsAt), order)
@@ -98,7 +96,8 @@ impl<C: ConnectionTrait> Usage<'_, C> {
                 continue;
             }
             is_new = true;
-            let placed = Condition::all().add(Column::SpanSeconds.eq(span)).add(Column::Earlier.is_not_null());
+            let placed =
+                Condition::all().add(Column::SpanSeconds.eq(span)).add(Column::Earlier.is_not_null());
             // Time goes on: as a rule, nothing lies behind what is counted now.
             let latest: Option<i64> = Entity::find()
                 .select_only()
@@ -160,7 +159,8 @@ fn came_before() -> SimpleExpr {
             )
             .take()
     };
-    let or_zero = |query: SelectStatement| SimpleExpr::from(Func::coalesce([query.into(), Expr::value(0_i64)]));
+    let or_zero =
+        |query: SelectStatement| SimpleExpr::from(Func::coalesce([query.into(), Expr::value(0_i64)]));
     let last_placed = |column: Column| {
         let mut placed = of_the_same("placed");
         placed
