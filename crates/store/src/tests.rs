@@ -25,3 +25,4 @@ mod spending;
 mod tallies;
 mod transactions;
 mod usage;
+mod usage_plans;

@@ -4,9 +4,8 @@ use claviger_domain::account::AccountStatus;
 use claviger_domain::actor::Owner;
 use claviger_domain::audit::ChainId;
 use claviger_domain::ids::{AdminKeyId, AuditEntryId, CredentialId, OrganizationId, UserAccountId};
-use claviger_domain::period::{Cells, Period, Span};
+use claviger_domain::period::{Period, Span};
 use claviger_domain::text::ExternalId;
-use claviger_domain::usage::Tally;
 
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 
@@ -334,55 +333,6 @@ async fn old_usage_is_deleted_by_index() {
         Some(index),
     )
     .await;
-}
-
-#[tokio::test]
-async fn the_busiest_are_found_by_the_edges_of_the_period() {
-    let cells = Cells { span: Span::Day, from: 0, until: 366 * 86_400 };
-    let store = memory().await;
-    let plan = plans(&store, &async |tables| tables.usage().busiest(tenant(), cells, 10).await).await;
-    let reads: Vec<_> =
-        plan.iter().filter(|step| step.starts_with("SCAN") || step.contains(" usage")).collect();
-    let edge = "SEARCH usage USING PRIMARY KEY \
-                (credential_id=? AND span_seconds=? AND starts_at>? AND starts_at<?)";
-    assert_eq!(reads, [edge; 3], "{plan:#?}");
-    assert!(plan.iter().any(|step| step.contains("credentials_organization_id_id")), "{plan:#?}");
-}
-
-#[tokio::test]
-async fn outcomes_are_read_and_deleted_by_index() {
-    let cells = Cells { span: Span::Day, from: 0, until: 366 * 86_400 };
-    let found = "SEARCH usage_outcomes USING PRIMARY KEY (owner_id=? AND span_seconds=? AND starts_at>? AND starts_at<?)";
-    let store = memory().await;
-    for owner in [tenant(), Owner::Installation] {
-        let plan = plans(&store, &async |tables| tables.usage_outcomes().series(owner, cells).await).await;
-        assert_eq!(plan, [found]);
-        let plan =
-            plans(&store, &async |tables| tables.usage_outcomes().by_outcome(owner, cells).await).await;
-        assert_eq!(plan[0], found, "at most a year's");
-    }
-    let plan = plans(&store, &async |tables| {
-        tables.usage_outcomes().delete_older_unscoped(Span::Hour, 0, 1_000).await
-    })
-    .await;
-    assert!(!plan.iter().any(|step| step.starts_with("SCAN")), "{plan:#?}");
-}
-
-#[tokio::test]
-async fn new_buckets_are_placed_by_index() {
-    let store = memory().await;
-    let maker = super::fixtures::partner(&store, 1).await;
-    super::fixtures::write(&store, async |tx| {
-        tx.credentials().insert(&super::fixtures::credential(1, &maker)).await
-    })
-    .await
-    .unwrap();
-    // Calls, and calls before them.
-    let calls = |hour: i64| [(credential(), at(hour * 3_600), Tally::decided(true, 1))];
-    super::fixtures::write(&store, async |tx| tx.usage().add(&calls(50)).await).await.unwrap();
-    let plan = plans(&store, &async |tables| tables.usage().add(&calls(1)).await).await;
-    assert!(!plan.iter().any(|step| step.starts_with("SCAN")), "{plan:#?}");
-    assert!(plan.iter().any(|step| step.contains("usage_unplaced")), "{plan:#?}");
 }
 
 #[tokio::test]
