@@ -17,13 +17,24 @@ fn tenant() -> Owner {
 }
 
 fn scans(plan: &[String]) -> bool {
-    plan.iter().any(|step| step.starts_with("SCAN") && !step.contains("CONSTANT ROW"))
+    plan.iter().any(|step| step.starts_with("SCAN") && !step.ends_with("VALUES CLAUSE"))
 }
 
 #[tokio::test]
 async fn the_busiest_are_found_by_the_edges_of_the_period() {
     let store = memory().await;
-    let plan = plans(&store, &async |tables| tables.usage().busiest(tenant(), YEAR, 10).await).await;
+    let maker = partner(&store, 1).await;
+    for n in 1..=3 {
+        let credential = credential(n, &maker);
+        write(&store, async |tx| {
+            tx.credentials().insert(&credential).await?;
+            tx.usage().add(&[(credential.id, at(0), Tally::decided(true, 1))]).await
+        })
+        .await
+        .unwrap();
+    }
+    let ever = Cells { until: i64::MAX, ..YEAR };
+    let plan = plans(&store, &async |tables| tables.usage().busiest(tenant(), ever, 10).await).await;
     let reads: Vec<_> =
         plan.iter().filter(|step| step.starts_with("SCAN") || step.contains(" usage")).collect();
     let edge = "SEARCH usage USING PRIMARY KEY \
@@ -39,8 +50,7 @@ async fn outcomes_are_read_and_deleted_by_index() {
     for owner in [tenant(), Owner::Installation] {
         let plan = plans(&store, &async |tables| tables.usage_outcomes().series(owner, YEAR).await).await;
         assert_eq!(plan, [found]);
-        let plan =
-            plans(&store, &async |tables| tables.usage_outcomes().by_outcome(owner, YEAR).await).await;
+        let plan = plans(&store, &async |tables| tables.usage_outcomes().by_outcome(owner, YEAR).await).await;
         assert_eq!(plan[0], found, "at most a year's");
     }
     let plan = plans(&store, &async |tables| {
@@ -54,11 +64,7 @@ async fn outcomes_are_read_and_deleted_by_index() {
 async fn new_buckets_are_placed_by_index() {
     let store = memory().await;
     let maker = partner(&store, 1).await;
-    write(&store, async |tx| {
-        tx.credentials().insert(&credential(1, &maker)).await
-    })
-    .await
-    .unwrap();
+    write(&store, async |tx| tx.credentials().insert(&credential(1, &maker)).await).await.unwrap();
     // Calls, and calls before them.
     let calls = |hour: i64| [(credential(1, &maker).id, at(hour * 3_600), Tally::decided(true, 1))];
     write(&store, async |tx| tx.usage().add(&calls(50)).await).await.unwrap();

@@ -4,8 +4,7 @@
 //! the difference between its last bucket and its first: of each credential two rows are read, however
 //! many there are. Only calls are known like that; all else is summed up for the few that are told.
 //!
-//! Buckets are deleted from the oldest on, which changes no difference between those that are left. Calls
-//! in buckets that were deleted already would: whoever deletes does so again, soon.
+//! Buckets are deleted from the oldest on, which changes no difference between those that are left.
 
 use claviger_domain::actor::Owner;
 use claviger_domain::ids::CredentialId;
@@ -69,6 +68,9 @@ impl<C: ConnectionTrait> Usage<'_, C> {
 
     /// The counts of these credentials, in their order.
     async fn tallies_of(&self, ids: &[Uuid], cells: Cells) -> Result<Vec<CredentialUsage>, StoreError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
         let query = tallied()
             .column(Column::CredentialId)
             .from(Entity)
@@ -145,35 +147,52 @@ fn within(cells: Cells) -> Condition {
         .add(starts_at().lt(until))
 }
 
-/// The calls before a bucket: those before the last one that knows, and those since. Several new ones may lie
-/// beside each other.
+/// The calls before a new bucket: those before the last one that knows, and those since; or, where all before it is
+/// gone, what the next one knows, less those until then. Several new ones may lie beside each other.
 fn came_before() -> SimpleExpr {
-    let of_the_same = |other: &'static str| {
-        let same = |column: Column| Expr::col((Alias::new(other), column)).equals((Entity, column));
-        Query::select()
-            .from_as(Entity, Alias::new(other))
-            .and_where(same(Column::CredentialId))
-            .and_where(same(Column::SpanSeconds))
-            .and_where(
-                Expr::col((Alias::new(other), Column::StartsAt)).lt(Expr::col((Entity, Column::StartsAt))),
-            )
-            .take()
-    };
-    let or_zero =
-        |query: SelectStatement| SimpleExpr::from(Func::coalesce([query.into(), Expr::value(0_i64)]));
-    let last_placed = |column: Column| {
+    let placed = |column: Column, order: Order| {
         let mut placed = of_the_same("placed");
         placed
             .column((Alias::new("placed"), column))
             .and_where(Expr::col((Alias::new("placed"), Column::Earlier)).is_not_null())
-            .order_by((Alias::new("placed"), Column::StartsAt), Order::Desc)
+            .order_by((Alias::new("placed"), Column::StartsAt), order.clone())
             .limit(1);
-        placed
+        let (theirs, own) = (starts_at("placed"), Expr::col((Entity, Column::StartsAt)));
+        placed.and_where(if order == Order::Desc { theirs.lt(own) } else { theirs.gt(own) });
+        SimpleExpr::from(placed)
     };
-    let mut since = of_the_same("since");
-    let begins = Func::coalesce([last_placed(Column::StartsAt).into(), Expr::value(i64::MIN)]);
-    since
-        .expr(Expr::col((Alias::new("since"), Column::Total)).sum().cast_as("bigint"))
-        .and_where(Expr::col((Alias::new("since"), Column::StartsAt)).gte(begins));
-    or_zero(last_placed(Column::Earlier)).add(or_zero(since))
+    let calls = |from: SimpleExpr, until: SimpleExpr| {
+        let mut calls = of_the_same("calls");
+        calls
+            .expr(Expr::col((Alias::new("calls"), Column::Total)).sum().cast_as("bigint"))
+            .and_where(starts_at("calls").gte(from))
+            .and_where(starts_at("calls").lt(until));
+        SimpleExpr::from(Func::coalesce([calls.into(), Expr::value(0_i64)]))
+    };
+    let own = || Expr::col((Entity, Column::StartsAt));
+    let since = || {
+        let last = Func::coalesce([placed(Column::StartsAt, Order::Desc), Expr::value(i64::MIN)]);
+        calls(last.into(), own())
+    };
+    let until = calls(own(), placed(Column::StartsAt, Order::Asc));
+    Func::coalesce([
+        placed(Column::Earlier, Order::Desc).add(since()),
+        placed(Column::Earlier, Order::Asc).sub(until),
+        since(),
+    ])
+    .into()
+}
+
+/// A query, by another name, for the buckets of the credential and the span of the one that is written.
+fn of_the_same(other: &'static str) -> SelectStatement {
+    let same = |column: Column| Expr::col((Alias::new(other), column)).equals((Entity, column));
+    Query::select()
+        .from_as(Entity, Alias::new(other))
+        .and_where(same(Column::CredentialId))
+        .and_where(same(Column::SpanSeconds))
+        .take()
+}
+
+fn starts_at(other: &'static str) -> SimpleExpr {
+    Expr::col((Alias::new(other), Column::StartsAt))
 }
