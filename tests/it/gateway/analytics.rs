@@ -1,7 +1,6 @@
 //! Analytics, compared with the calls that were made.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use chrono::TimeDelta;
 use claviger_app::analytics::{self, Analytics, Keys, Question};
@@ -10,6 +9,7 @@ use claviger_domain::actor::Actor;
 use claviger_domain::capability::{CapabilitySet, Door};
 use claviger_domain::credential::Class;
 use claviger_domain::ids::{AdminKeyId, BootstrapKeyId, CredentialId, OrganizationId};
+use claviger_domain::scope::Scopes;
 use claviger_domain::secret::KeyFormat;
 use claviger_domain::series::{Reach, Resolution};
 use claviger_domain::text::Name;
@@ -27,8 +27,8 @@ fn operator() -> Actor {
 }
 
 fn tenant(organization: OrganizationId) -> Actor {
-    let scopes = Arc::new("usage:read".parse().unwrap());
-    Actor::credential(CredentialId::from_uuid(Uuid::nil()), organization, Door::Organization, scopes)
+    let scopes: Scopes = "usage:read".parse().unwrap();
+    Actor::credential(CredentialId::from_uuid(Uuid::nil()), organization, Door::Organization, &scopes)
 }
 
 async fn ask(
