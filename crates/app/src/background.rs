@@ -127,6 +127,9 @@ pub async fn forget(app: &App) -> Result<(), Error> {
     for (span, before) in app.retention().ends(now) {
         let delete = async |tx: &Tx| Ok(tx.usage().delete_older_unscoped(span, before, AT_ONCE).await?);
         while app.store().transaction::<_, Error>(delete).await? > 0 {}
+        let delete =
+            async |tx: &Tx| Ok(tx.usage_outcomes().delete_older_unscoped(span, before, AT_ONCE).await?);
+        while app.store().transaction::<_, Error>(delete).await? > 0 {}
     }
     audit::seal_anew(app).await?;
     match app.retention().audit {
