@@ -291,6 +291,8 @@ fn of_field(Invalid { field, reason }: &Invalid) -> String {
         Reason::Credits => format!("{field} must be a balance with whole numbers, its interval in seconds"),
         Reason::AddressBlocks => format!("{field} must be at most 100 addresses or CIDR blocks"),
         Reason::Span => format!("{field} must be a span like 90d, 12h or P1Y"),
+        Reason::NotWith(other) => format!("{field} cannot be given together with {other}"),
+        Reason::Origins => format!("{field} must be at most 100 origins like https://console.example.com"),
         Reason::Reference => format!("{field} names nothing that can be"),
         Reason::Address => format!("{field} must be an IP address"),
         Reason::Action => format!("{field} must be an audit action"),

@@ -44,11 +44,12 @@ pub enum Become {
 ///
 /// # Errors
 /// [`Error::NotFound`] of the organization, the user, its membership or the role; [`Error::WrongState`] when the
-/// user is a member already; [`Error::BeyondCeiling`], [`Error::LastOwner`].
+/// user is a member already; [`Error::Stale`], [`Error::BeyondCeiling`], [`Error::LastOwner`].
 pub async fn set<A: Answer>(
     call: &Call,
     organization: OrganizationId,
     user: UserAccountId,
+    precondition: &Precondition,
     become_: Become,
     word: impl FnOnce(Seen) -> A + Send,
 ) -> Result<A, Error> {
@@ -58,6 +59,9 @@ pub async fn set<A: Answer>(
         let owner = call.owner_within(Some(organization))?;
         let found = tx.user_accounts().find_for_update(owner, user).await?;
         let before = found.ok_or(Error::NotFound(Resource::UserAccount, State::Any))?;
+        if !precondition.admits(before.revision) {
+            return Err(Error::Stale);
+        }
         let named = match (become_, before.roles.is_empty()) {
             (Become::Member(role), true) | (Become::Other(role), false) => vec![role],
             (Become::None, false) => Vec::new(),

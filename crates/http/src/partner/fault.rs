@@ -210,6 +210,8 @@ fn of_field(Invalid { field, reason }: &Invalid) -> String {
             | Reason::Credits
             | Reason::AddressBlocks
             | Reason::Span
+            | Reason::NotWith(_)
+            | Reason::Origins
             | Reason::Reference,
         ) => {
             format!("{field} is not valid")

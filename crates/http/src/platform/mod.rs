@@ -5,7 +5,14 @@ use claviger_domain::audit::Resource;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+mod api_keys;
 pub(crate) mod fault;
+mod members;
+mod organizations;
+mod people;
+mod policy;
+mod settings;
+mod users;
 mod wire;
 
 use crate::openapi::Manners;
@@ -43,6 +50,11 @@ pub(crate) const MANNERS: Manners = Manners {
 /// Every operation of the surface, and the document made of them.
 pub(crate) fn router() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Document::openapi())
+        .merge(organizations::router())
+        .merge(members::router())
+        .merge(users::router())
+        .merge(api_keys::router())
+        .merge(settings::router())
 }
 
 /// What a route is about. Members come first: they stand below organizations.
