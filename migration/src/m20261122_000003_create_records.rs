@@ -63,6 +63,21 @@ impl MigrationTrait for Migration {
             .col(text_null("address"))
             .col(text("request_id"))
             .col(text("details"))
+            .col(uuid("chain_id"))
+            .col(number("sequence"))
+            .col(number("pepper"))
+            .col(bytes("mac"))
+            .take();
+        // A seal is empty where a head was found that did not hold.
+        let audit_chains = Table::create()
+            .table("audit_chains")
+            .col(id("chain_id"))
+            .col(number("sequence"))
+            .col(bytes("mac"))
+            .col(number("pruned_through"))
+            .col(bytes("pruned_mac"))
+            .col(number("pepper"))
+            .col(bytes("seal"))
             .take();
         let kept_answers = Table::create()
             .table("kept_answers")
@@ -73,7 +88,7 @@ impl MigrationTrait for Migration {
             .col(number("created_at"))
             .primary_key(Index::create().col("caller_id").col("key_hash"))
             .take();
-        for table in [usage, usage_reports, journal_positions, audit_log, kept_answers] {
+        for table in [usage, usage_reports, journal_positions, audit_log, audit_chains, kept_answers] {
             manager.create_table(table).await?;
         }
         for index in [
@@ -86,6 +101,9 @@ impl MigrationTrait for Migration {
             index("audit_log", &["organization_id", "id"], false),
             index("audit_log", &["target_id", "id"], false),
             index("audit_log", &["is_change", "id"], false),
+            index("audit_log", &["author_id", "id"], false),
+            index("audit_log", &["organization_id", "is_change", "id"], false),
+            index("audit_log", &["chain_id", "sequence"], true),
             index("kept_answers", &["created_at"], false),
         ] {
             manager.create_index(index).await?;

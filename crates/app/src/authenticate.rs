@@ -1,6 +1,5 @@
 //! From a presented key to a caller. Whatever is wrong with the key, the answer is the same.
 
-use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -94,12 +93,7 @@ pub async fn at(
                 Some(Code::IpNotAllowed) => return Err(Error::AddressNotAllowed),
                 Some(_) => return Err(Error::UnknownKey),
             }
-            // Most keys are bound to nobody: theirs are not copied.
-            let scopes = match known.held().scopes() {
-                Cow::Borrowed(_) => known.snapshot.scopes.clone(),
-                Cow::Owned(left) => Arc::new(left),
-            };
-            let actor = Actor::credential(known.snapshot.id, known.organization.id, door, scopes);
+            let actor = Actor::credential(known.snapshot.id, known.organization.id, door, known.held());
             // Gateways do not ask for it, and counting its holders would make their threads wait for each other.
             let organization = (door == Door::Organization).then(|| Guard::into_inner(known.organization));
             Ok(Authenticated { actor, organization })
@@ -155,7 +149,7 @@ pub(crate) async fn again(
                 return Ok(actor.clone());
             }
             let scopes = held_now(tx, &credential, now).await?.ok_or(Error::UnknownKey)?;
-            let actor = Actor::credential(*id, credential.organization, *door, Arc::new(scopes));
+            let actor = Actor::credential(*id, credential.organization, *door, &scopes);
             actor.require(capability)?;
             Ok(actor)
         }

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::repeat::KEPT_FOR;
-use crate::{App, Error, drain, memory, reports};
+use crate::{App, Error, audit, drain, memory, reports};
 
 const BATCH_EVERY: Duration = Duration::from_secs(1);
 /// Draining rests for so many times as long as it took: it costs something for each credential in use, however few or
@@ -112,8 +112,8 @@ async fn flush(app: &App) {
     }
 }
 
-/// Deletes what nobody will ask for again: answers kept for repetitions, reports that cannot come again, and
-/// usage figures finer than they are kept.
+/// Deletes what nobody will ask for again: answers kept for repetitions, reports that cannot come again,
+/// usage figures finer than they are kept, and entries of the audit log older than they are kept.
 ///
 /// # Errors
 /// [`Error::Unavailable`] when the database does not take it.
@@ -128,7 +128,10 @@ pub async fn forget(app: &App) -> Result<(), Error> {
         let delete = async |tx: &Tx| Ok(tx.usage().delete_older_unscoped(span, before, AT_ONCE).await?);
         while app.store().transaction::<_, Error>(delete).await? > 0 {}
     }
-    Ok(())
+    match app.retention().audit {
+        Some(days) => audit::prune_all(app, now - TimeDelta::days(i64::from(days))).await,
+        None => Ok(()),
+    }
 }
 
 /// Deletes the answers kept for repetitions that may no longer come.
@@ -150,7 +153,7 @@ impl crate::Retention {
     /// For each resolution that is not kept for ever, the start of the first bucket that is kept at `now`: a
     /// whole day's, so that no day is left in two halves.
     pub(crate) fn ends(self, now: Timestamp) -> impl Iterator<Item = (Span, i64)> {
-        let Self { minutes, hours, days } = self;
+        let Self { minutes, hours, days, audit: _ } = self;
         [(Span::Minute, minutes), (Span::Hour, hours), (Span::Day, days)].into_iter().filter_map(
             move |(span, kept)| {
                 let kept = now - TimeDelta::days(i64::from(kept?));

@@ -196,13 +196,15 @@ impl Call {
                 }
                 let Changed { outcome, entries } = work(tx, now).await?;
                 let mut learnt = Vec::with_capacity(entries.len());
+                let mut lines = Vec::with_capacity(entries.len());
                 for (place, fact) in (0..).zip(entries) {
                     // A microsecond apart, the entries of one change stay in its order.
                     let at = now + TimeDelta::microseconds(place);
                     let (entry, learn) = self.entry(fact, at);
-                    tx.audit_log().insert(&entry).await?;
                     learnt.push((entry.id, learn));
+                    lines.push(entry);
                 }
+                tx.audit_log().append(self.app.audit_keys(), &lines).await?;
                 let answer = word(outcome);
                 if let Some(repeat) = &self.repeat {
                     repeat.keep(tx, &answer.keep(), now, &mut self.app.random()).await?;

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use claviger_domain::Timestamp;
+use claviger_domain::audit::AuditKeys;
 use claviger_domain::secret::Peppers;
 use claviger_engine::Engine;
 use claviger_engine::journal::{Found, Journal, Positions};
@@ -57,16 +58,17 @@ pub struct Settings {
     pub admin_limit_per_minute: u32,
     /// What a power cut may cost.
     pub durability: Durability,
-    /// How long usage figures are kept.
+    /// How long usage figures and the audit log are kept.
     pub retention: Retention,
 }
 
-/// How many days usage figures are kept at each resolution; `None` is for ever.
+/// How many days usage figures are kept at each resolution, and entries of the audit log; `None` is for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Retention {
     pub minutes: Option<u32>,
     pub hours: Option<u32>,
     pub days: Option<u32>,
+    pub audit: Option<u32>,
 }
 
 /// The application: its database, its clock, its randomness, its settings.
@@ -78,6 +80,7 @@ struct Inner {
     store: Store,
     ports: Ports,
     peppers: Peppers,
+    audit_keys: AuditKeys,
     quotas: quota::Quotas,
     journal: journal::Journal,
     under_way: repeat::UnderWay,
@@ -127,6 +130,7 @@ impl App {
         Self(Arc::new(Inner {
             store,
             ports,
+            audit_keys: peppers.audit_keys(),
             peppers,
             quotas: quota::Quotas::new(admin_limit_per_minute),
             journal: journal::Journal::default(),
@@ -196,6 +200,12 @@ impl App {
 
     pub(crate) fn peppers(&self) -> &Peppers {
         &self.0.peppers
+    }
+
+    /// What the audit log is chained with, for whoever writes to it or verifies it.
+    #[must_use]
+    pub fn audit_keys(&self) -> &AuditKeys {
+        &self.0.audit_keys
     }
 
     pub(crate) fn under_way(&self) -> &repeat::UnderWay {

@@ -1,7 +1,5 @@
 //! Whoever holds a key may kill it: who finds one in a public place, and who has lost one.
 
-use std::sync::Arc;
-
 use claviger_domain::Timestamp;
 use claviger_domain::actor::{Actor, Owner};
 use claviger_domain::admin_key::AdminKey;
@@ -9,6 +7,7 @@ use claviger_domain::audit::{Detail, Verb};
 use claviger_domain::capability::Capability::RevokeSelf;
 use claviger_domain::capability::Door;
 use claviger_domain::ids::CredentialId;
+use claviger_domain::scope::Scopes;
 use claviger_domain::secret::{KeyFormat, Plaintext, PresentedKey};
 use claviger_domain::text::Description;
 use claviger_engine::Change;
@@ -52,7 +51,7 @@ async fn end_credential(app: &App, key: PresentedKey<'_>, facts: Facts) -> Resul
     }
     let id: CredentialId = known.snapshot.id;
     let digests: Vec<_> = app.peppers().digests(key).collect();
-    let actor = Actor::credential(id, known.organization.id, Door::Gateway, Arc::default());
+    let actor = Actor::credential(id, known.organization.id, Door::Gateway, &Scopes::default());
     let call = Call::new(app.clone(), actor, facts);
     let Direct(()) = call
         .change(RevokeSelf, Direct, async |tx: &Tx, now: Timestamp| {

@@ -16,7 +16,7 @@ use claviger_store::{Tables, Tx};
 use crate::call::{Changed, Fact};
 use crate::field::Changes;
 use crate::memory::Learn;
-use crate::{Answer, Call, Error, Field, State};
+use crate::{Answer, Call, Error, Field, State, organizations};
 
 /// Any role, and how many users have it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,6 +139,7 @@ pub async fn create<A: Answer>(
     let organization = call.tenant(Some(organization))?.organization;
     let Create { name, description, permissions } = create;
     call.change(ManageRoles, word, async |tx: &Tx, now: Timestamp| {
+        organizations::usable(tx, organization).await?;
         call.may_grant(tx, ManageRoles, now, &permissions).await?;
         free_name(tx, organization, &name, None).await?;
         let id = RoleId::generate(now, &mut call.app().random());

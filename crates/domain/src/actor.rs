@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::capability::{Capability, CapabilitySet, Door};
 use crate::ids::{AdminKeyId, BootstrapKeyId, CredentialId, OrganizationId};
-use crate::scope::{Scope, Scopes};
+use crate::scope::{Held, Scope, Scopes};
 use crate::text::Name;
 
 /// The caller of a use case.
@@ -33,8 +33,11 @@ pub enum Actor {
         organization: OrganizationId,
         /// Through which door it came: whether it speaks for its organization or for the operator.
         door: Door,
-        /// What it holds: its scopes, as far as the user it is bound to has them.
-        scopes: Arc<Scopes>,
+        /// What it may give to others: what it holds itself. `None` behind the gateways' door, where nothing is
+        /// given.
+        scopes: Option<Arc<Scopes>>,
+        /// Whether it sees every organization's rows, and not only its own's.
+        sees_all: bool,
         /// What its scopes amount to behind that door.
         capabilities: CapabilitySet,
     },
@@ -63,16 +66,23 @@ pub enum Refusal {
 }
 
 impl Actor {
-    /// An organization's key as a caller. `scopes` are what it holds: see [`Held`](crate::scope::Held).
+    /// An organization's key as a caller, with all that it holds.
     #[must_use]
-    pub fn credential(
+    pub fn credential<'a>(
         id: CredentialId,
         organization: OrganizationId,
         door: Door,
-        scopes: Arc<Scopes>,
+        held: impl Into<Held<'a>>,
     ) -> Self {
-        let capabilities = door.capabilities(&scopes);
-        Self::Credential { id, organization, door, scopes, capabilities }
+        let held = held.into();
+        let capabilities = door.capabilities(held);
+        let (scopes, sees_all) = match door {
+            Door::Platform => (Some(Arc::new(held.scopes().into_owned())), true),
+            Door::Organization => (Some(Arc::new(held.scopes().into_owned())), false),
+            // The operator's own gateways ask about everybody's keys. They come millions of times: nothing is copied.
+            Door::Gateway => (None, !Door::Platform.capabilities(held).is_empty()),
+        };
+        Self::Credential { id, organization, door, scopes, sees_all, capabilities }
     }
 
     /// Checks that the caller holds `capability`. The operator and the bootstrap key hold every one.
@@ -115,7 +125,8 @@ impl Actor {
         match self {
             Self::Operator | Self::Bootstrap(_) => Vec::new(),
             Self::AdminKey { .. } => wanted.iter().cloned().collect(),
-            Self::Credential { scopes, .. } => scopes.lacking(wanted),
+            Self::Credential { scopes: Some(scopes), .. } => scopes.lacking(wanted),
+            Self::Credential { scopes: None, .. } => wanted.iter().cloned().collect(),
         }
     }
 
@@ -125,10 +136,7 @@ impl Actor {
         match self {
             Self::Operator | Self::Bootstrap(_) => Owner::Installation,
             Self::AdminKey { id, .. } => Owner::AdminKey(*id),
-            Self::Credential { door: Door::Platform, .. } => Owner::Installation,
-            Self::Credential { door: Door::Gateway, scopes, .. } if scopes.iter().any(Scope::is_platform) => {
-                Owner::Installation
-            }
+            Self::Credential { sees_all: true, .. } => Owner::Installation,
             Self::Credential { organization, .. } => Owner::Organization(*organization),
         }
     }

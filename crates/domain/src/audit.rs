@@ -11,6 +11,13 @@ use crate::Timestamp;
 use crate::actor::Actor;
 use crate::ids::{AdminKeyId, AuditEntryId, OrganizationId};
 
+mod chain;
+pub mod line;
+mod walk;
+
+pub use chain::{AuditKeys, ChainId, Head, InvalidMac, Link, Mac, SealedHead};
+pub use walk::{Break, End, Flaw, Kept, Material, Walk, Walked};
+
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$note:meta])* $variant:ident = $word:literal,)* }) => {
         $(#[$doc])*

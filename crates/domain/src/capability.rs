@@ -2,7 +2,7 @@
 
 use Capability as C;
 
-use crate::scope::Scopes;
+use crate::scope::Held;
 
 /// What a caller must hold before a use case does anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -88,14 +88,15 @@ pub enum Door {
 impl Door {
     /// What `scopes` amount to behind this door.
     #[must_use]
-    pub fn capabilities(self, scopes: &Scopes) -> CapabilitySet {
+    pub fn capabilities<'a>(self, scopes: impl Into<Held<'a>>) -> CapabilitySet {
+        let held = scopes.into();
         let table = match self {
             Self::Platform => PLATFORM,
             Self::Organization => ORGANIZATION,
             Self::Gateway => GATEWAY,
         };
-        let held = table.iter().filter(|(word, _)| scopes.cover_word(word));
-        held.flat_map(|(_, capabilities)| capabilities.iter().copied()).collect()
+        let given = table.iter().filter(|(word, _)| held.cover_word(word));
+        given.flat_map(|(_, capabilities)| capabilities.iter().copied()).collect()
     }
 
     /// The scope that gives `capability` behind this door; `None` when none does.
@@ -228,10 +229,11 @@ impl FromIterator<Capability> for CapabilitySet {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scope::Scopes;
 
     #[test]
     fn each_door_has_its_own_words() {
-        let words = |door: Door, scopes: &str| door.capabilities(&scopes.parse().unwrap()).words();
+        let words = |door: Door, scopes: &str| door.capabilities(&scopes.parse::<Scopes>().unwrap()).words();
         assert_eq!(words(Door::Platform, "* users:* keys:verify"), Vec::<&str>::new());
         assert_eq!(words(Door::Platform, "admin:audit"), ["view_audit_logs"]);
         assert_eq!(words(Door::Organization, "admin:*"), Vec::<&str>::new());

@@ -128,8 +128,8 @@ impl Network {
 /// A balance that calls spend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Credits {
-    /// Counts how often the balance was set by hand: what was spent of an earlier grant is not taken from
-    /// a later one.
+    /// The credential's revision in which the balance was set by hand: what was spent of an earlier grant is not
+    /// taken from a later one.
     pub grant: u32,
     /// Units left to spend.
     pub remaining: u64,
@@ -221,8 +221,6 @@ pub struct Credential {
     pub limits: Limits,
     /// The balance its calls spend; `None`: they are not counted against one.
     pub credits: Option<Credits>,
-    /// How often a balance was set by hand: the last one has this number.
-    pub grants: u32,
     /// Where it may be used from; its organization's list must admit the address too.
     pub ip_allowlist: IpAllowlist,
     /// Set for partner credentials; `None` for all others.
@@ -258,16 +256,13 @@ impl Credential {
         Ok(self.touched(now))
     }
 
-    /// Sets the balance by hand, or takes it away. What is still being spent of an earlier grant is not taken from
-    /// this one.
+    /// Sets the balance by hand for the revision that `revision` is, or takes it away. What is still being spent of
+    /// an earlier grant is not taken from this one.
     #[must_use]
-    pub fn granted(mut self, balance: Option<Balance>) -> Self {
-        if balance.is_some() {
-            self.grants = self.grants.saturating_add(1);
-        }
-        let grant = self.grants;
-        self.credits = balance.map(|Balance { remaining, refill }| Credits { grant, remaining, refill });
-        self
+    pub fn granted(self, balance: Option<Balance>, revision: Revision) -> Self {
+        let grant = u32::try_from(revision.number()).unwrap_or(u32::MAX);
+        let credits = balance.map(|Balance { remaining, refill }| Credits { grant, remaining, refill });
+        Self { credits, ..self }
     }
 
     /// The credential in its next revision, changed at `now`: every change ends with it.

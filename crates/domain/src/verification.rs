@@ -31,7 +31,6 @@
 //! #         scopes: "workflows:*".parse().unwrap(),
 //! #         limits: Limits::per_minute(60),
 //! #         credits: None,
-//! #         grants: 0,
 //! #         ip_allowlist: Default::default(),
 //! #         network: None,
 //! #         metadata: Metadata::empty(),

@@ -61,7 +61,6 @@
 //! #     scopes: Default::default(),
 //! #     limits: Limits::per_minute(1),
 //! #     credits: None,
-//! #     grants: 0,
 //! #     ip_allowlist: Default::default(),
 //! #     network: None,
 //! #     metadata: Metadata::empty(),

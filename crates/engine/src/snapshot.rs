@@ -190,7 +190,6 @@ impl Snapshot {
             scopes: _,
             limits: _,
             credits,
-            grants: _,
             ip_allowlist: _,
             network,
             metadata,

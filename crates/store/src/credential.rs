@@ -115,7 +115,6 @@ impl TryFrom<Model> for Credential {
             prefix: KeyPrefix::from_stored(prefix),
             scopes: row.parsed(&scopes)?,
             limits: row.parsed(&limits)?,
-            grants: row.number(credits_grant)?,
             credits: match credits_remaining {
                 Some(remaining) => Some(Credits {
                     grant: row.number(credits_grant)?,
@@ -154,7 +153,6 @@ impl From<&Credential> for Model {
             scopes,
             limits,
             credits,
-            grants,
             ip_allowlist,
             network,
             metadata,
@@ -178,7 +176,7 @@ impl From<&Credential> for Model {
             prefix: prefix.as_str().to_owned(),
             scopes: scopes.to_string(),
             limits: limits.to_string(),
-            credits_grant: i64::from(*grants),
+            credits_grant: credits.map_or(0, |credits| i64::from(credits.grant)),
             credits_remaining: credits.map(|credits| signed(credits.remaining)),
             credits_refill_amount: refill.map(|refill| signed(refill.amount)),
             credits_refill_every_ms: refill.map(|refill| refill.every.num_milliseconds()),

@@ -43,7 +43,7 @@ mod value;
 
 pub use account::{UserAccounts, UserFilter};
 pub use admin_key::AdminKeys;
-pub use audit::{AuditFilter, AuditLog, Change};
+pub use audit::{AuditFilter, AuditLog, AuditSearch, ChainPlace, Chained, Change};
 pub use bootstrap_key::BootstrapKeys;
 pub use counter::{Counters, Spent};
 pub use credential::{CredentialFilter, Credentials, Left};

@@ -12,7 +12,7 @@ use crate::StoreError;
 use crate::value::signed;
 
 /// How many rows or ids one statement names: SQLite takes 32,766 parameters, and the widest row that is
-/// written in batches has fifteen.
+/// written in batches has nineteen.
 pub(crate) const AT_ONCE: usize = 500;
 
 /// A limit that databases understand: they count rows in signed 64 bits.

@@ -7,6 +7,7 @@ mod fixtures;
 mod overheard;
 
 mod audit;
+mod chains;
 mod concurrency;
 mod conflicts;
 mod corrupt;

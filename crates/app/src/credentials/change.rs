@@ -91,7 +91,8 @@ pub async fn update<A: Answer>(
         });
         if let Field::Set(balance) = credits {
             let before = credential.credits;
-            credential = credential.granted(balance);
+            let next = credential.revision.next();
+            credential = credential.granted(balance, next);
             changes.note("credits", &before, &credential.credits, |credits| {
                 credits.map_or(Detail::Null, |credits| Detail::number(credits.remaining))
             });

@@ -158,7 +158,6 @@ async fn issue(call: &Call, tx: &Tx, create: Create, now: Timestamp) -> Result<(
         scopes,
         limits,
         credits: None,
-        grants: 0,
         ip_allowlist,
         network,
         metadata,
@@ -170,7 +169,7 @@ async fn issue(call: &Call, tx: &Tx, create: Create, now: Timestamp) -> Result<(
         last_used_at: None,
         revision: Revision::FIRST,
     }
-    .granted(credits);
+    .granted(credits, Revision::FIRST);
     tx.credentials().insert(&credential).await?;
     tx.secrets().insert(credential.id, &secret).await?;
     let more = match credential.scopes.is_empty() {

@@ -55,8 +55,8 @@ pub async fn set<A: Answer>(
 ) -> Result<A, Error> {
     call.require(ManageOrganizations)?;
     call.change(ManageOrganizations, word, async |tx: &Tx, now: Timestamp| {
-        super::held(call, tx, organization, &Precondition::None, State::Any).await?;
         let owner = call.owner_within(Some(organization))?;
+        super::shown(tx.organizations().find_unscoped(organization).await?, State::Any)?;
         let found = tx.user_accounts().find_for_update(owner, user).await?;
         let before = found.ok_or(Error::NotFound(Resource::UserAccount, State::Any))?;
         if !precondition.admits(before.revision) {

@@ -6,6 +6,7 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 mod api_keys;
+mod audit;
 pub(crate) mod fault;
 mod members;
 mod organizations;
@@ -54,6 +55,7 @@ pub(crate) fn router() -> OpenApiRouter<App> {
         .merge(members::router())
         .merge(users::router())
         .merge(api_keys::router())
+        .merge(audit::router())
         .merge(settings::router())
 }
 

@@ -76,6 +76,31 @@ pub(crate) struct Pagination {
     has_more: bool,
 }
 
+/// One page of a list that is read on from a row.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CursorPage<T> {
+    /// Always `true`.
+    #[schema(example = true)]
+    success: bool,
+    data: Vec<T>,
+    pagination: Cursor,
+    metadata: Metadata,
+}
+
+/// Where a page stands in a list that is read on from a row; nothing is counted.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = PlatformCursor, example = json!({"limit": 50, "hasMore": true, "next": "audit_01h455vb4pex5vsknk084sn02q"}))]
+pub(crate) struct Cursor {
+    /// The page size that was asked for.
+    limit: u64,
+    /// Whether further rows exist.
+    has_more: bool,
+    /// The next page's `after`; `null` on the last page.
+    #[schema(required)]
+    next: Option<String>,
+}
+
 /// What is left of a thing that is gone.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = PlatformDeleted, example = json!({"id": "user_01h455vb4pex5vsknk084sn02q", "deleted": true}))]
@@ -126,4 +151,15 @@ pub(crate) fn page<T, V: Serialize>(call: &Call, slice: Slice<T>, view: impl FnM
     };
     let data: Vec<V> = slice.items.into_iter().map(view).collect();
     Reply::of(StatusCode::OK, &Page { success: true, data, pagination, metadata: Metadata::of(call) })
+}
+
+/// The page before the one after `next`.
+pub(crate) fn page_before<V: Serialize>(
+    call: &Call,
+    limit: u64,
+    data: Vec<V>,
+    next: Option<String>,
+) -> Reply {
+    let pagination = Cursor { limit, has_more: next.is_some(), next };
+    Reply::of(StatusCode::OK, &CursorPage { success: true, data, pagination, metadata: Metadata::of(call) })
 }

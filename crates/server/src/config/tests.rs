@@ -117,6 +117,7 @@ fn each_wrong_value_names_the_setting_the_form_and_an_example() {
         ("CLAVIGER_USAGE_MINUTES_KEPT_DAYS", "36501"),
         ("CLAVIGER_USAGE_HOURS_KEPT_DAYS", "forever"),
         ("CLAVIGER_USAGE_KEPT_DAYS", "-1"),
+        ("CLAVIGER_AUDIT_RETENTION_DAYS", "7.5"),
         ("CLAVIGER_TRUSTED_PROXIES", "10.0.0.0/33"),
         ("CLAVIGER_TRUSTED_PROXIES", "proxy.internal"),
         ("CLAVIGER_REQUEST_TIMEOUT_SECONDS", "0"),

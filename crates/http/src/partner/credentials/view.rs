@@ -77,7 +77,6 @@ impl CredentialView {
             scopes: _,
             limits,
             credits: _,
-            grants: _,
             ip_allowlist: _,
             network,
             metadata,

@@ -95,7 +95,6 @@ impl From<usage::OfCredential> for CredentialUsage {
             scopes: _,
             limits: _,
             credits: _,
-            grants: _,
             ip_allowlist: _,
             network: _,
             metadata: _,

@@ -84,7 +84,6 @@ impl ApiKeyView {
             scopes,
             limits,
             credits,
-            grants: _,
             ip_allowlist,
             network,
             metadata,
