@@ -16,7 +16,7 @@ mod verify;
 pub use claviger_store::{AuditFilter as Filter, AuditSearch as Search};
 pub use export::{Export, Format, export};
 pub use retention::prune;
-pub(crate) use retention::prune_all;
+pub(crate) use retention::{prune_all, seal_anew};
 pub use verify::verify;
 
 /// Entries, newest first: an admin key's own, or all of them for the platform's keys.

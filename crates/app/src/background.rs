@@ -113,7 +113,7 @@ async fn flush(app: &App) {
 }
 
 /// Deletes what nobody will ask for again: answers kept for repetitions, reports that cannot come again,
-/// usage figures finer than they are kept, and entries of the audit log older than they are kept.
+/// usage figures finer than they are kept, and entries of the audit log older than they are kept. Also sees to it that no chain of the log ends under an old pepper.
 ///
 /// # Errors
 /// [`Error::Unavailable`] when the database does not take it.
@@ -127,7 +127,11 @@ pub async fn forget(app: &App) -> Result<(), Error> {
     for (span, before) in app.retention().ends(now) {
         let delete = async |tx: &Tx| Ok(tx.usage().delete_older_unscoped(span, before, AT_ONCE).await?);
         while app.store().transaction::<_, Error>(delete).await? > 0 {}
+        let delete =
+            async |tx: &Tx| Ok(tx.usage_outcomes().delete_older_unscoped(span, before, AT_ONCE).await?);
+        while app.store().transaction::<_, Error>(delete).await? > 0 {}
     }
+    audit::seal_anew(app).await?;
     match app.retention().audit {
         Some(days) => audit::prune_all(app, now - TimeDelta::days(i64::from(days))).await,
         None => Ok(()),

@@ -76,6 +76,8 @@ pub enum Error {
     ExpiryInThePast,
     #[error("a period ends before it starts")]
     InvertedPeriod,
+    #[error("a period is longer than figures are told of")]
+    PeriodTooLong,
     /// A report tells of a call that is too old, or too far in the future.
     #[error("the instant of report {place} is out of reach")]
     OutOfReach {
@@ -141,6 +143,7 @@ impl Error {
             | Self::OrganizationSuspended
             | Self::ExpiryInThePast
             | Self::InvertedPeriod
+            | Self::PeriodTooLong
             | Self::OutOfReach { .. }
             | Self::Stale => true,
         }

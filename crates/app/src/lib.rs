@@ -11,6 +11,7 @@ use claviger_engine::journal::{Found, Journal, Positions};
 use claviger_store::Store;
 
 pub mod admin_keys;
+pub mod analytics;
 pub mod audit;
 pub mod authenticate;
 pub mod background;

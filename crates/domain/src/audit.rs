@@ -12,11 +12,13 @@ use crate::actor::Actor;
 use crate::ids::{AdminKeyId, AuditEntryId, OrganizationId};
 
 mod chain;
+mod finding;
 pub mod line;
 mod walk;
 
 pub use chain::{AuditKeys, ChainId, Head, InvalidMac, Link, Mac, SealedHead};
-pub use walk::{Break, End, Flaw, Kept, Material, Walk, Walked};
+pub use finding::{Break, Flaw, Kept, Walked};
+pub use walk::{End, Material, Walk};
 
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$note:meta])* $variant:ident = $word:literal,)* }) => {

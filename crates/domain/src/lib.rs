@@ -22,6 +22,7 @@ pub mod revision;
 pub mod role;
 pub mod scope;
 pub mod secret;
+pub mod series;
 pub mod settings;
 pub mod text;
 pub mod usage;

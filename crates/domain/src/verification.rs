@@ -86,7 +86,7 @@ use crate::scope::{Held, ScopeExpression, Scopes};
 use crate::secret::SecretVersion;
 
 /// The outcome of a verification, in the order in which the checks are made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Code {
     /// The call may pass.
     Valid,

@@ -218,6 +218,9 @@ fn of_use_case(error: &Error) -> (StatusCode, &'static str, String) {
         Error::InvertedPeriod => {
             text(StatusCode::BAD_REQUEST, "invalid_request", "A period must not end before it starts")
         }
+        Error::PeriodTooLong => {
+            text(StatusCode::BAD_REQUEST, "invalid_request", "A period must not be longer than 366 days")
+        }
         Error::OutOfReach { place } => (
             StatusCode::BAD_REQUEST,
             "invalid_request",

@@ -38,6 +38,7 @@ mod secret;
 mod settings;
 mod tally;
 mod usage;
+mod usage_outcome;
 mod usage_report;
 mod value;
 
@@ -56,6 +57,7 @@ pub use role::Roles;
 pub use secret::Secrets;
 pub use settings::InstallationSettings;
 pub use usage::{CredentialUsage, Usage, UsageOf, UserUsage};
+pub use usage_outcome::UsageOutcomes;
 pub use usage_report::{ReportId, UsageReports};
 
 /// How to reach the database.
@@ -291,6 +293,10 @@ pub trait Tables {
     /// How often credentials were used.
     fn usage(&self) -> Usage<'_, Self::Connection> {
         Usage(self.connection())
+    }
+    /// What came of organizations' calls.
+    fn usage_outcomes(&self) -> UsageOutcomes<'_, Self::Connection> {
+        UsageOutcomes(self.connection())
     }
     /// Which reports of usage were counted.
     fn usage_reports(&self) -> UsageReports<'_, Self::Connection> {

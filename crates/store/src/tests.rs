@@ -7,6 +7,7 @@ mod fixtures;
 mod overheard;
 
 mod audit;
+mod busiest;
 mod chains;
 mod concurrency;
 mod conflicts;
@@ -24,3 +25,4 @@ mod spending;
 mod tallies;
 mod transactions;
 mod usage;
+mod usage_plans;

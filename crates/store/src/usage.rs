@@ -1,5 +1,5 @@
 //! The table of usage: calls counted by credential, in minutes, hours and days. Counts are added here,
-//! and summed up in [`figures`].
+//! and summed up in [`figures`]; [`busiest`] finds those that called most.
 
 use claviger_domain::Timestamp;
 use claviger_domain::ids::{CredentialId, UserAccountId};
@@ -13,7 +13,10 @@ use crate::StoreError;
 use crate::page::{AT_ONCE, at_most};
 use crate::value::signed;
 
+mod busiest;
 mod figures;
+
+pub(crate) use figures::tally_of;
 
 mod row {
     use sea_orm::entity::prelude::*;
@@ -32,6 +35,8 @@ mod row {
         pub duration_ms: i64,
         pub timed: i64,
         pub units: i64,
+        /// The calls of all earlier buckets of the span; `None` in minutes, and in buckets without calls.
+        pub earlier: Option<i64>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -98,6 +103,7 @@ impl<C: ConnectionTrait> Usage<'_, C> {
                     duration_ms: signed(duration_ms),
                     timed: signed(timed),
                     units: signed(units),
+                    earlier: None,
                 }
             })
             .collect();
@@ -110,7 +116,7 @@ impl<C: ConnectionTrait> Usage<'_, C> {
             let chunk = chunk.iter().cloned().map(IntoActiveModel::into_active_model);
             Entity::insert_many(chunk).on_conflict(add.clone()).exec_without_returning(self.0).await?;
         }
-        Ok(())
+        self.place(&rows).await
     }
 
     /// Deletes buckets of this span that begin before `before`, in seconds since the epoch: the oldest

@@ -128,6 +128,7 @@ impl Source {
         };
         let mut previous = self.before(chain, first).await?;
         let mut place = first.map(ChainPlace::before);
+        let mut is_begun = false;
         loop {
             let page = log.of_chain(chain, place, PAGE).await?;
             let Some(end) = page.last() else { return Ok(true) };
@@ -136,8 +137,9 @@ impl Source {
             let mut chunk = String::new();
             for row in page.iter().take_while(|row| row.link.sequence <= last) {
                 if previous.is_none_or(|(number, _)| number + 1 < row.link.sequence) {
-                    previous = self.behind_pruned(chain, row, previous).await?;
+                    previous = self.behind_pruned(chain, row, previous, is_begun).await?;
                 }
+                is_begun = true;
                 self.write(&mut chunk, row, previous.map_or(Mac::NONE, |(_, mac)| mac));
                 previous = Some((row.link.sequence, row.link.mac));
             }
@@ -163,17 +165,20 @@ impl Source {
     }
 
     /// As [`before`](Self::before), where numbers are missing: they may have been removed for their age just
-    /// now, which is no hole when nothing was handed out yet.
+    /// now. That is no hole when nothing was handed out yet; what has begun would have one.
     async fn behind_pruned(
         &self,
         chain: ChainId,
         row: &Chained,
         previous: Option<(u64, Mac)>,
+        is_begun: bool,
     ) -> Result<Option<(u64, Mac)>, Error> {
         let head = self.store.audit_log().head(chain).await?;
-        let pruned = head.map(|sealed| (sealed.head.pruned_through, sealed.head.pruned_mac));
-        match pruned {
-            Some((number, _)) if number + 1 == row.link.sequence => Ok(pruned),
+        match head.map(|sealed| sealed.head) {
+            Some(head) if head.pruned_through + 1 == row.link.sequence => match is_begun {
+                true => Err(Error::Overtaken),
+                false => Ok(Some((head.pruned_through, head.pruned_mac))),
+            },
             _ => Ok(previous),
         }
     }

@@ -1,4 +1,5 @@
-//! Removing what is old, from the front of each chain, so that what remains still verifies.
+//! Removing what is old, from the front of each chain, so that what remains still verifies; and sealing the ends of
+//! chains under the newest pepper, which an idle chain would never be otherwise.
 
 use std::collections::BTreeSet;
 
@@ -40,5 +41,12 @@ pub(crate) async fn prune_all(app: &App, before: Timestamp) -> Result<(), Error>
         }
         after = Some(last);
     }
+    Ok(())
+}
+
+/// Seals the ends of all chains under the newest pepper, as far as the others are here.
+pub(crate) async fn seal_anew(app: &App) -> Result<(), Error> {
+    let step = async |tx: &Tx| Ok(tx.audit_log().seal_anew_unscoped(app.audit_keys(), AT_ONCE).await?);
+    while app.store().transaction::<_, Error>(step).await? > 0 {}
     Ok(())
 }

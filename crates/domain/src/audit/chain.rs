@@ -225,6 +225,11 @@ impl AuditKeys {
         self.newest_first[0].pepper
     }
 
+    /// The other peppers that are here.
+    pub fn older(&self) -> impl Iterator<Item = PepperVersion> + '_ {
+        self.newest_first[1..].iter().map(|keys| keys.pepper)
+    }
+
     fn find(&self, pepper: PepperVersion) -> Option<&Keys> {
         self.newest_first.iter().find(|keys| keys.pepper == pepper)
     }

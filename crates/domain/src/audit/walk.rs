@@ -5,9 +5,9 @@
 
 use super::Entry;
 use super::chain::{AuditKeys, ChainId, Head, Link, Mac, SealedHead};
+use super::finding::{Break, Flaw, Kept, Walked};
 use super::line::{self, Line};
 use crate::ids::AuditEntryId;
-use crate::secret::PepperVersion;
 
 /// What there is of an entry beside its place.
 #[derive(Debug, Clone, Copy)]
@@ -29,79 +29,6 @@ impl<'a> From<Line<'a>> for Material<'a> {
     fn from(Line { previous, covered, .. }: Line<'a>) -> Self {
         Self::Line { previous, covered }
     }
-}
-
-/// How a chain is broken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flaw {
-    /// The entry is not as it was written.
-    Changed,
-    /// Entries are missing, the last of them with this number.
-    Removed {
-        /// The last one's number.
-        through: u64,
-    },
-    /// The entry was not written here.
-    Inserted,
-    /// Entries have changed places.
-    Reordered,
-    /// The entry, or the head, says it was made under a pepper that is not given.
-    UnknownPepper(PepperVersion),
-    /// There are entries, but no head that says how many there should be.
-    HeadMissing,
-    /// The head is not as it was sealed.
-    HeadForged,
-    /// The head is an earlier one, put back: entries go on behind it.
-    HeadSetBack,
-    /// The mark of what was removed for its age is not as it was sealed.
-    AnchorForged,
-    /// The head or the mark of what was removed for its age is not as it was sealed.
-    SealBroken,
-    /// The chain does not contain the head that was kept elsewhere, which has this number.
-    NotAsKept(u64),
-}
-
-/// The first place where a chain is broken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Break {
-    /// The number that the entry has, or should have.
-    pub sequence: u64,
-    /// The entry that stands there, if one does.
-    pub id: Option<AuditEntryId>,
-    /// What is wrong.
-    pub flaw: Flaw,
-}
-
-/// A head that was printed once and kept where nobody with the database could change it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Kept {
-    /// Whose it is.
-    pub chain: ChainId,
-    /// The last entry's number then.
-    pub sequence: u64,
-    /// The last entry's hash then.
-    pub mac: Mac,
-}
-
-/// What a walk along a chain has shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Walked {
-    /// Whose chain it is.
-    pub chain: ChainId,
-    /// The first entry's number; `None` where there was none.
-    pub first: Option<u64>,
-    /// The last number up to which everything holds.
-    pub last: u64,
-    /// The hash there.
-    pub mac: Mac,
-    /// Entries that were seen.
-    pub entries: u64,
-    /// Entries that hold.
-    pub held: u64,
-    /// The first break; `None` when the chain is whole.
-    pub broken: Option<Break>,
-    /// Kept heads of which nothing can be said: what they name is older than what remains.
-    pub kept_unseen: usize,
 }
 
 /// What is known of a chain's end.
@@ -194,7 +121,7 @@ impl<'k> Walk<'k> {
     /// Along all that remains of the chain.
     #[must_use]
     pub fn whole(keys: &'k AuditKeys, head: &Head, kept: &[Kept]) -> Self {
-        let place = Some((head.pruned_through + 1, head.pruned_mac));
+        let place = Some((head.pruned_through.saturating_add(1), head.pruned_mac));
         Self { place, ..Self::anywhere(keys, head.chain, kept) }
     }
 
@@ -207,7 +134,7 @@ impl<'k> Walk<'k> {
     /// What is old was removed while the walk was under way: it goes on behind that.
     pub fn pruned(&mut self, head: &Head) {
         if self.suspect.is_none() && self.passed() < head.pruned_through {
-            self.place = Some((head.pruned_through + 1, head.pruned_mac));
+            self.place = Some((head.pruned_through.saturating_add(1), head.pruned_mac));
         }
     }
 
@@ -251,7 +178,7 @@ impl<'k> Walk<'k> {
 
     fn pass(&mut self, link: &Link) {
         self.held += 1;
-        self.place = Some((link.sequence + 1, link.mac));
+        self.place = Some((link.sequence.saturating_add(1), link.mac));
         let differs = |kept: &Kept| kept.sequence == link.sequence && kept.mac != link.mac;
         if self.not_as_kept.is_none() && self.kept.iter().any(differs) {
             let flaw = Flaw::NotAsKept(link.sequence);
@@ -282,7 +209,7 @@ impl<'k> Walk<'k> {
             Flaw::Changed | Flaw::Inserted | Flaw::Removed { .. } => {
                 // The suspect's own place is beside this one.
                 if holds(&suspect.link, held, link.sequence, &link.mac)
-                    || holds(&suspect.link, held, link.sequence + 1, &link.mac)
+                    || holds(&suspect.link, held, link.sequence.saturating_add(1), &link.mac)
                 {
                     suspect.broken.flaw = Flaw::Reordered;
                 // The missing one stands here: it was moved, or others were put before it.
@@ -290,11 +217,13 @@ impl<'k> Walk<'k> {
                     suspect.broken.flaw = if is_gap { Flaw::Reordered } else { Flaw::Inserted };
                 } else if suspect.is_next && suspect.broken.flaw == Flaw::Changed {
                     // What follows once followed it at a greater number: some before both were cut out.
-                    let cut =
-                        |many: &u64| holds(link, material, suspect.expected + 1 + many, &suspect.link.mac);
+                    let cut = |many: &u64| {
+                        holds(link, material, suspect.expected.saturating_add(1 + many), &suspect.link.mac)
+                    };
                     if let Some(many) = (1..=MOST_CUT_OUT).find(cut) {
                         suspect.broken.id = None;
-                        suspect.broken.flaw = Flaw::Removed { through: suspect.expected + many - 1 };
+                        suspect.broken.flaw =
+                            Flaw::Removed { through: suspect.expected.saturating_add(many - 1) };
                     }
                 }
             }
@@ -370,9 +299,9 @@ impl<'k> Walk<'k> {
         let mut unseen = 0;
         for kept in &self.kept {
             let flaw = Flaw::NotAsKept(kept.sequence);
-            if kept.sequence + 1 < first {
+            if kept.sequence.saturating_add(1) < first {
                 unseen += 1;
-            } else if kept.sequence + 1 == first && kept.mac != before {
+            } else if kept.sequence.saturating_add(1) == first && kept.mac != before {
                 found = Some(Break { sequence: kept.sequence, id: None, flaw });
             } else if kept.sequence >= next && broken.is_none() {
                 found = found.or(Some(Break { sequence: next, id: None, flaw }));

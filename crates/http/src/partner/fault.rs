@@ -85,6 +85,7 @@ fn of_use_case(error: &Error) -> (StatusCode, String) {
         Error::OrganizationSuspended => text(StatusCode::CONFLICT, "Organization is suspended"),
         Error::ExpiryInThePast => text(StatusCode::BAD_REQUEST, "expires_at must be in the future"),
         Error::InvertedPeriod => text(StatusCode::BAD_REQUEST, "end_date must not be before start_date"),
+        Error::PeriodTooLong => text(StatusCode::BAD_REQUEST, "The period must not be longer than 366 days"),
         Error::OutOfReach { .. } => text(StatusCode::BAD_REQUEST, "The instant is out of reach"),
         Error::Stale => {
             text(StatusCode::PRECONDITION_FAILED, "The resource has changed: If-Match does not hold")

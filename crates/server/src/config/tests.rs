@@ -36,7 +36,9 @@ fn from_file(text: &str) -> Result<Effective, Failure> {
 fn refusal(outcome: Result<Effective, Failure>) -> String {
     match outcome {
         Err(Failure::Configuration(sentence)) => sentence,
-        Err(Failure::Operation(sentence)) => panic!("not a configuration failure: {sentence}"),
+        Err(Failure::Operation(sentence) | Failure::Unread(sentence)) => {
+            panic!("not a configuration failure: {sentence}")
+        }
         Ok(effective) => panic!("accepted: {effective:?}"),
     }
 }

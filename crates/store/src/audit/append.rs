@@ -55,6 +55,19 @@ impl<C: ConnectionTrait> AuditLog<'_, C> {
         head::put_all(self.0, &heads).await
     }
 
+    /// Seals the ends of at most `most` chains under the newest pepper that were sealed under another of
+    /// these; answers how many there were. After that, the others are needed for old entries only.
+    pub async fn seal_anew_unscoped(&self, keys: &AuditKeys, most: u64) -> Result<u64, StoreError> {
+        let old = head::under_for_update(self.0, keys.older(), most).await?;
+        let anew = |sealed: &SealedHead| {
+            let anew = keys.seal(sealed.head);
+            if keys.holds(sealed) == Some(true) { anew } else { SealedHead { seal: None, ..anew } }
+        };
+        let heads: Vec<_> = old.iter().map(anew).collect();
+        head::put_all(self.0, &heads).await?;
+        Ok(heads.len() as u64)
+    }
+
     /// Which of these are in the log already.
     async fn known(&self, entries: &[Entry]) -> Result<BTreeSet<Uuid>, StoreError> {
         let mut known = BTreeSet::new();

@@ -1,12 +1,13 @@
 //! The table of chains' heads: where each chain of the log ends, and up to where it was pruned.
 
 use claviger_domain::audit::{ChainId, Head, Mac, SealedHead};
+use claviger_domain::secret::PepperVersion;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{IntoActiveModel, QuerySelect};
+use sea_orm::{IntoActiveModel, QueryOrder, QuerySelect};
 
 use crate::StoreError;
-use crate::page::AT_ONCE;
+use crate::page::{AT_ONCE, at_most};
 use crate::value::{signed, unsigned};
 
 mod row {
@@ -112,6 +113,23 @@ pub(super) async fn lock_all<C: ConnectionTrait>(
         heads.extend(locked.into_iter().map(SealedHead::from));
     }
     Ok(heads)
+}
+
+/// At most `most` heads that were sealed under these peppers, in the order of their chains; nobody else may
+/// add to the chains before this transaction ends.
+pub(super) async fn under_for_update<C: ConnectionTrait>(
+    connection: &C,
+    peppers: impl Iterator<Item = PepperVersion>,
+    most: u64,
+) -> Result<Vec<SealedHead>, StoreError> {
+    let rows = Entity::find()
+        .filter(Column::Pepper.is_in(peppers.map(i64::from)))
+        .order_by_asc(Column::ChainId)
+        .limit(at_most(most))
+        .lock_exclusive()
+        .all(connection)
+        .await?;
+    Ok(rows.into_iter().map(SealedHead::from).collect())
 }
 
 /// Writes heads that were locked.

@@ -334,12 +334,31 @@ async fn a_new_pepper_goes_on_with_the_chain(store: Store) {
     let chain = Some(author.organization).into();
     let walked = walk_with(&store, &keys(&[1, 2]), chain).await;
     assert_eq!((walked.broken, walked.held), (None, 4));
+    // A chain that nothing is added to is sealed anew, once; a forged head stays so.
+    let idle = one_entry(&store, &keys(&[1]), 2).await;
+    let forged = one_entry(&store, &keys(&[1]), 3).await;
+    let forged_is = format!("chain_id = {}", id(&store, forged.uuid()));
+    sql(&store, &format!("UPDATE audit_chains SET sequence = 7 WHERE {forged_is}")).await;
+    for (given, expected) in [(&[1][..], 0), (&[2], 0), (&[1, 2], 2), (&[1, 2], 0)] {
+        let done = write(&store, async |tx| tx.audit_log().seal_anew_unscoped(&keys(given), 10).await);
+        assert_eq!(done.await.unwrap(), expected, "{given:?}");
+    }
+    assert_eq!(store.audit_log().head(idle).await.unwrap().unwrap().pepper, 2);
+    assert_eq!(walk_with(&store, &keys(&[1, 2]), idle).await.broken, None);
+    let broken = walk_with(&store, &keys(&[1, 2]), forged).await.broken;
+    assert_eq!(broken.map(|broken| broken.flaw), Some(Flaw::SealBroken));
     for (peppers, flaw) in [(&[2][..], Flaw::UnknownPepper(1)), (&[1], Flaw::UnknownPepper(2))] {
         assert_eq!(
             walk_with(&store, &keys(peppers), chain).await.broken.map(|broken| broken.flaw),
             Some(flaw)
         );
     }
+}
+
+async fn one_entry(store: &Store, keys: &AuditKeys, n: u64) -> ChainId {
+    let author = partner(store, n).await;
+    append(store, keys, &[entry(n * 1_000, "credential.created", &author)]).await;
+    Some(author.organization).into()
 }
 
 async fn a_forged_head_is_not_made_true_by_appending(store: Store) {

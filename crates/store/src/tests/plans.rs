@@ -311,7 +311,7 @@ async fn usage_is_read_by_credential_and_time() {
         for read in reads {
             assert_eq!(
                 read,
-                "SEARCH usage USING INDEX sqlite_autoindex_usage_1 \
+                "SEARCH usage USING PRIMARY KEY \
                  (credential_id=? AND span_seconds=? AND starts_at>? AND starts_at<?)"
             );
         }
@@ -324,10 +324,10 @@ async fn old_usage_is_deleted_by_index() {
     expect(
         async |tables| tables.usage().delete_older_unscoped(Span::Minute, 0, 1_000).await,
         &[
-            "SEARCH usage USING COVERING INDEX sqlite_autoindex_usage_1 \
+            "SEARCH usage USING PRIMARY KEY \
              (credential_id=? AND span_seconds=? AND starts_at=?)",
             "LIST SUBQUERY 2",
-            &format!("SEARCH usage USING INDEX {index} (span_seconds=? AND starts_at<?)"),
+            &format!("SEARCH usage USING COVERING INDEX {index} (span_seconds=? AND starts_at<?)"),
             "CREATE BLOOM FILTER",
         ],
         Some(index),
