@@ -84,6 +84,8 @@ pub(crate) enum Reason {
     Span,
     /// Given together with this other field, which says the same otherwise.
     NotWith(&'static str),
+    /// How far back a question reaches, in hours or days.
+    Lookback,
     /// Web origins, as browsers spell them.
     Origins,
     /// An id, a name in addresses, or whatever else names one thing.

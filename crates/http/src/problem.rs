@@ -295,6 +295,7 @@ fn of_field(Invalid { field, reason }: &Invalid) -> String {
         Reason::AddressBlocks => format!("{field} must be at most 100 addresses or CIDR blocks"),
         Reason::Span => format!("{field} must be a span like 90d, 12h or P1Y"),
         Reason::NotWith(other) => format!("{field} cannot be given together with {other}"),
+        Reason::Lookback => format!("{field} must be hours or days, like 24h or 30d, and at most 366d"),
         Reason::Origins => format!("{field} must be at most 100 origins like https://console.example.com"),
         Reason::Reference => format!("{field} names nothing that can be"),
         Reason::Address => format!("{field} must be an IP address"),

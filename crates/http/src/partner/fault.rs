@@ -212,6 +212,7 @@ fn of_field(Invalid { field, reason }: &Invalid) -> String {
             | Reason::AddressBlocks
             | Reason::Span
             | Reason::NotWith(_)
+            | Reason::Lookback
             | Reason::Origins
             | Reason::Reference,
         ) => {

@@ -5,6 +5,7 @@ use claviger_domain::audit::Resource;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+mod analytics;
 mod api_keys;
 mod audit;
 pub(crate) mod fault;
@@ -55,6 +56,7 @@ pub(crate) fn router() -> OpenApiRouter<App> {
         .merge(members::router())
         .merge(users::router())
         .merge(api_keys::router())
+        .merge(analytics::router())
         .merge(audit::router())
         .merge(settings::router())
 }
