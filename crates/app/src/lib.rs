@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use claviger_domain::Timestamp;
 use claviger_domain::audit::AuditKeys;
-use claviger_domain::limit::{Limit, Pool};
 use claviger_domain::secret::Peppers;
 use claviger_engine::Engine;
 use claviger_engine::journal::{Found, Journal, Positions};
@@ -127,12 +126,6 @@ impl App {
 
     fn with(store: Store, ports: Ports, settings: Settings, engine: Engine, drained: Positions) -> Self {
         let Settings { peppers, admin_limit_per_minute, durability, retention } = settings;
-        let limit = (admin_limit_per_minute > 0).then(|| Limit {
-            name: "admin".to_owned(),
-            limit: admin_limit_per_minute,
-            window_seconds: 60,
-            pool: Pool::Credential,
-        });
         let lanes: Vec<_> = engine.journal().into_iter().flat_map(Journal::lanes).collect();
         let request_ids = request_id::RequestIds::new(&*ports.entropy);
         Self(Arc::new(Inner {
@@ -140,7 +133,7 @@ impl App {
             ports,
             audit_keys: peppers.audit_keys(),
             peppers,
-            quotas: quota::Quotas::new(limit),
+            quotas: quota::Quotas::new(admin_limit_per_minute),
             journal: journal::Journal::default(),
             under_way: repeat::UnderWay::default(),
             heavy: heavy::Heavy::default(),

@@ -17,7 +17,7 @@ use claviger_domain::ids::{
 };
 use claviger_domain::role::Role;
 use claviger_domain::secret::{Digest, KeyFormat, PresentedKey};
-use claviger_domain::settings::Settings;
+use claviger_domain::settings::{ForwardAuthDialect, Settings};
 use claviger_engine::{Change, Known, Loaded, LoadedCounter};
 use claviger_store::{Spent, Tables};
 use uuid::Uuid;
@@ -116,6 +116,12 @@ impl App {
     #[must_use]
     pub fn installation(&self) -> Arc<Settings> {
         self.memory().settings.load_full()
+    }
+
+    /// How forward-auth answers a proxy that does not say which it is.
+    #[must_use]
+    pub fn usual_dialect(&self) -> ForwardAuthDialect {
+        self.memory().settings.load().forward_auth_dialect
     }
 
     /// How long ago the changes of other processes were last read to their end: no older one is not in

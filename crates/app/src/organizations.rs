@@ -45,6 +45,14 @@ pub async fn resolve(app: &App, named: Named) -> Result<OrganizationId, Error> {
     }
 }
 
+/// That there is an organization of this id.
+///
+/// # Errors
+/// [`Error::NotFound`] when there is none.
+pub async fn known(app: &App, id: OrganizationId) -> Result<(), Error> {
+    shown(app.store().organizations().find_unscoped(id).await?, State::Any).map(drop)
+}
+
 /// # Errors
 /// [`Error::NotFound`] when the caller has no such organization.
 pub async fn find(call: &Call, id: OrganizationId) -> Result<Organization, Error> {

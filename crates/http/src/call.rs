@@ -26,6 +26,8 @@ pub(crate) trait Guard: Send {
     const CAPABILITY: Option<Capability>;
     /// Whether only a partner does this, whatever others may.
     const IS_PARTNERS: bool = false;
+    /// Whether one call does it to many things: such calls have a limit of their own beside the common one.
+    const IS_BATCH: bool = false;
 }
 
 macro_rules! guards {
@@ -61,6 +63,15 @@ guards! {
     Anybody => None;
 }
 
+/// As [`ManageCredentials`], of many at once.
+#[derive(Debug)]
+pub(crate) struct ManageManyCredentials;
+
+impl Guard for ManageManyCredentials {
+    const CAPABILITY: Option<Capability> = Some(Capability::ManageCredentials);
+    const IS_BATCH: bool = true;
+}
+
 /// The call of a caller who holds `G`. The use case asks again; asking here puts the permission before
 /// the path, the query and the body.
 #[derive(Debug)]
@@ -81,7 +92,8 @@ pub(crate) struct Learnt(Arc<Mutex<Caller>>);
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Caller {
     pub(crate) author: Option<Author>,
-    pub(crate) quota: Option<Quota>,
+    /// The limits it is held to.
+    pub(crate) quotas: Vec<Quota>,
     /// The thing the path names.
     pub(crate) target: Option<Target>,
 }
@@ -130,9 +142,10 @@ impl<G: Guard> FromRequestParts<App> for May<G> {
         learnt.note(|caller| caller.author = Some(Author::from(&actor)));
         if let Some(id) = id_of(&actor) {
             if surface.is_admin() {
-                let quota = app.count_call(id);
-                learnt.note(|caller| caller.quota = quota);
-                if quota.is_some_and(|quota| quota.retry_after.is_some()) {
+                let quotas = app.count_call(id, G::IS_BATCH);
+                let is_over = quotas.iter().any(|quota| quota.retry_after.is_some());
+                learnt.note(|caller| caller.quotas = quotas);
+                if is_over {
                     return Err(Fault::TooManyRequests);
                 }
             }

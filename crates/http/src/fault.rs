@@ -82,6 +82,12 @@ pub(crate) enum Reason {
     Credits,
     AddressBlocks,
     Span,
+    /// Given together with this other field, which says the same otherwise.
+    NotWith(&'static str),
+    /// How far back a question reaches, in hours or days.
+    Lookback,
+    /// Web origins, as browsers spell them.
+    Origins,
     /// An id, a name in addresses, or whatever else names one thing.
     Reference,
     Address,

@@ -42,6 +42,14 @@ impl<T> Patch<T> {
         }
     }
 
+    /// A field that `null` sets back to what it is when nobody says anything.
+    pub(crate) fn or_default<U: Default>(
+        self,
+        read: impl FnOnce(T) -> Result<U, Fault>,
+    ) -> Result<Field<U>, Fault> {
+        self.nullable().try_map(|given| Ok(given.map(read).transpose()?.unwrap_or_default()))
+    }
+
     pub(crate) fn is_absent(&self) -> bool {
         matches!(self, Self::Absent)
     }

@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use utoipa::openapi::OpenApi;
 
 mod call;
+mod cors;
 mod extract;
 mod fault;
 mod fields;

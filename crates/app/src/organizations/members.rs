@@ -5,6 +5,7 @@ use claviger_domain::audit::{Detail, Resource, Verb};
 use claviger_domain::capability::Capability::ManageOrganizations;
 use claviger_domain::ids::{OrganizationId, UserAccountId};
 use claviger_domain::page::{Slice, Window};
+use claviger_domain::revision::Precondition;
 use claviger_domain::role::RoleIds;
 use claviger_store::{Tables, Tx, UserFilter};
 
@@ -43,11 +44,12 @@ pub enum Become {
 ///
 /// # Errors
 /// [`Error::NotFound`] of the organization, the user, its membership or the role; [`Error::WrongState`] when the
-/// user is a member already; [`Error::BeyondCeiling`], [`Error::LastOwner`].
+/// user is a member already; [`Error::Stale`], [`Error::BeyondCeiling`], [`Error::LastOwner`].
 pub async fn set<A: Answer>(
     call: &Call,
     organization: OrganizationId,
     user: UserAccountId,
+    precondition: &Precondition,
     become_: Become,
     word: impl FnOnce(Seen) -> A + Send,
 ) -> Result<A, Error> {
@@ -57,6 +59,9 @@ pub async fn set<A: Answer>(
         super::shown(tx.organizations().find_unscoped(organization).await?, State::Any)?;
         let found = tx.user_accounts().find_for_update(owner, user).await?;
         let before = found.ok_or(Error::NotFound(Resource::UserAccount, State::Any))?;
+        if !precondition.admits(before.revision) {
+            return Err(Error::Stale);
+        }
         let named = match (become_, before.roles.is_empty()) {
             (Become::Member(role), true) | (Become::Other(role), false) => vec![role],
             (Become::None, false) => Vec::new(),

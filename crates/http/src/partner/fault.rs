@@ -211,6 +211,9 @@ fn of_field(Invalid { field, reason }: &Invalid) -> String {
             | Reason::Credits
             | Reason::AddressBlocks
             | Reason::Span
+            | Reason::NotWith(_)
+            | Reason::Lookback
+            | Reason::Origins
             | Reason::Reference,
         ) => {
             format!("{field} is not valid")

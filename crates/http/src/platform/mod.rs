@@ -5,7 +5,16 @@ use claviger_domain::audit::Resource;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+mod analytics;
+mod api_keys;
+mod audit;
 pub(crate) mod fault;
+mod members;
+mod organizations;
+mod people;
+mod policy;
+mod settings;
+mod users;
 mod wire;
 
 use crate::openapi::Manners;
@@ -43,6 +52,13 @@ pub(crate) const MANNERS: Manners = Manners {
 /// Every operation of the surface, and the document made of them.
 pub(crate) fn router() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Document::openapi())
+        .merge(organizations::router())
+        .merge(members::router())
+        .merge(users::router())
+        .merge(api_keys::router())
+        .merge(analytics::router())
+        .merge(audit::router())
+        .merge(settings::router())
 }
 
 /// What a route is about. Members come first: they stand below organizations.
