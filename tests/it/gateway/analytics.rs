@@ -156,7 +156,8 @@ async fn every_question_agrees_with_the_calls_whatever_became_of_the_process() {
     let mut made = Vec::new();
     for turn in 0..250_u32 {
         let (id, organization, key) = keys[usize::try_from(below(6)).unwrap()].clone();
-        let demand = [json!({}), json!({"cost": 4}), json!({"environment": "test"})][below(3) as usize].clone();
+        let demand =
+            [json!({}), json!({"cost": 4}), json!({"environment": "test"})][below(3) as usize].clone();
         let told = verify(&world, &key, demand.clone()).await["code"].as_str().unwrap().to_owned();
         let outcome = Outcome::of_word(&told).unwrap();
         let cost = demand["cost"].as_u64().unwrap_or(1) as u32;
@@ -182,8 +183,7 @@ async fn every_question_agrees_with_the_calls_whatever_became_of_the_process() {
             let told = ask(&world, operator(), organization, period).await.unwrap();
             let cells = told.over.cells();
             let asked = made.iter().filter(|(_, of, at, _, _)| {
-                organization.is_none_or(|id| id == *of)
-                    && (cells.from..cells.until).contains(&at.timestamp())
+                organization.is_none_or(|id| id == *of) && (cells.from..cells.until).contains(&at.timestamp())
             });
             let (mut totals, mut series) = (Tally::default(), BTreeMap::<i64, Tally>::new());
             let (mut outcomes, mut of_keys) = (BTreeMap::<_, Tally>::new(), BTreeMap::<_, Tally>::new());
