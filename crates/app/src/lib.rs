@@ -191,8 +191,9 @@ impl App {
         &self.0.on_disk
     }
 
+    /// How long figures and entries are kept: as configured, unless the operator has settled otherwise since.
     pub(crate) fn retention(&self) -> Retention {
-        self.0.retention
+        self.0.retention.unless(self.installation().kept_days)
     }
 
     pub(crate) fn random(&self) -> Random<'_> {

@@ -10,8 +10,8 @@ use claviger_domain::revision::Revision;
 use claviger_domain::secret::KeyPrefix;
 use claviger_domain::text::{Description, Metadata, Name};
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::ExprTrait;
-use sea_orm::{Condition, IntoActiveModel, QueryOrder, QuerySelect};
+use sea_orm::sea_query::{ExprTrait, SelectStatement};
+use sea_orm::{Condition, IntoActiveModel, QueryOrder, QuerySelect, QueryTrait};
 
 use crate::owned::owned;
 use crate::value::{Row, signed, stamp, unsigned};
@@ -194,6 +194,12 @@ impl From<&Credential> for Model {
             revision: signed(revision.number()),
         }
     }
+}
+
+/// The ids of an owner's credentials, for other queries.
+pub(crate) fn ids_of(owner: Owner) -> SelectStatement {
+    let ids = Entity::find().select_only().column(Column::Id);
+    ids.filter(owned(owner, Column::OrganizationId, Column::AdminKeyId)).into_query()
 }
 
 /// Which credentials a list shows.

@@ -7,6 +7,7 @@ use claviger_domain::revision::Revision;
 use claviger_domain::settings::{KeptDays, KeyLifetime};
 use claviger_domain::text::{Email, Metadata, Name};
 use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::ExprTrait;
 use sea_orm::{IntoActiveModel, QueryOrder, QuerySelect};
 
 use crate::value::{Row, signed, stamp, unsigned};
@@ -206,6 +207,26 @@ impl<C: ConnectionTrait> Organizations<'_, C> {
         }
         let total = query.clone().count(self.0).await?;
         page::newest_first(self.0, query, Column::Id, total, window).await
+    }
+
+    /// The organizations that have settled how long their records are kept.
+    pub async fn keeping_unscoped(&self) -> Result<Vec<(OrganizationId, KeptDays)>, StoreError> {
+        let settled = Column::KeptAuditDays.is_not_null().or(Column::KeptUsageDays.is_not_null());
+        let rows: Vec<(Uuid, Option<i64>, Option<i64>)> = Entity::find()
+            .select_only()
+            .columns([Column::Id, Column::KeptAuditDays, Column::KeptUsageDays])
+            .filter(settled)
+            .order_by_asc(Column::Id)
+            .into_tuple()
+            .all(self.0)
+            .await?;
+        rows.into_iter()
+            .map(|(id, audit, usage)| {
+                let row = Row { table: "organizations", id };
+                let kept = KeptDays { audit: row.number_or_none(audit)?, usage: row.number_or_none(usage)? };
+                Ok((OrganizationId::from_uuid(id), kept))
+            })
+            .collect()
     }
 
     /// The oldest organization of exactly this name; `None` when no one has it.

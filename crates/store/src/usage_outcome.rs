@@ -11,7 +11,7 @@ use claviger_domain::period::{Cells, Span};
 use claviger_domain::usage::{Outcome, Tally};
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Alias, ExprTrait, OnConflict, Order, Query, SelectStatement};
-use sea_orm::{IntoActiveModel, QueryResult};
+use sea_orm::{Condition, IntoActiveModel, QueryResult};
 
 use crate::StoreError;
 use crate::page::{AT_ONCE, at_most};
@@ -116,15 +116,27 @@ impl<C: ConnectionTrait> UsageOutcomes<'_, C> {
         Ok(outcomes)
     }
 
-    /// Deletes buckets of this span that begin before `before`, in seconds since the epoch: the oldest first and at
+    /// Deletes the owner's buckets of this span that begin before `before`, in seconds since the epoch: the oldest first and at
     /// most `most` of them; answers how many there were.
-    pub async fn delete_older_unscoped(&self, span: Span, before: i64, most: u64) -> Result<u64, StoreError> {
+    pub async fn delete_older(
+        &self,
+        owner: Owner,
+        span: Span,
+        before: i64,
+        most: u64,
+    ) -> Result<u64, StoreError> {
+        let owned = match owner {
+            Owner::Installation => Condition::all(),
+            Owner::Organization(id) => Condition::all().add(Column::OwnerId.eq(id.uuid())),
+            Owner::AdminKey(_) => return Ok(0),
+        };
         let key = [Column::OwnerId, Column::SpanSeconds, Column::StartsAt, Column::Outcome];
         let oldest = Query::select()
             .columns(key)
             .from(Entity)
             .and_where(Column::SpanSeconds.eq(span.seconds()))
             .and_where(Column::StartsAt.lt(before))
+            .cond_where(owned)
             .order_by(Column::StartsAt, Order::Asc)
             .limit(at_most(most))
             .take();

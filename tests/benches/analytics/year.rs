@@ -112,7 +112,6 @@ async fn fill(tx: &Tx, organization: OrganizationId, extent: Extent) -> Result<(
             scopes: Default::default(),
             limits: Default::default(),
             credits: None,
-            grants: 0,
             ip_allowlist: Default::default(),
             network: None,
             metadata: Metadata::empty(),

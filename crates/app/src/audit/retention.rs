@@ -27,15 +27,19 @@ pub async fn prune(app: &App, chain: ChainId, before: Timestamp) -> Result<u64, 
     }
 }
 
-/// As [`prune`], of every chain.
-pub(crate) async fn prune_all(app: &App, before: Timestamp) -> Result<(), Error> {
+/// As [`prune`], of every chain but those that are `spared`.
+pub(crate) async fn prune_all(
+    app: &App,
+    before: Timestamp,
+    spared: impl Fn(ChainId) -> bool,
+) -> Result<(), Error> {
     let mut done = BTreeSet::new();
     let mut after = None;
     while let Some((chains, last)) =
         app.store().audit_log().old_chains_unscoped(before, after, AT_ONCE).await?
     {
         for chain in chains {
-            if done.insert(chain) {
+            if !spared(chain) && done.insert(chain) {
                 prune(app, chain, before).await?;
             }
         }

@@ -147,7 +147,9 @@ async fn what_is_left_agrees_when_old_buckets_are_gone(store: Store) {
     let kept = at(FROM + 30 * 86_400).timestamp();
     for span in [Span::Hour, Span::Day] {
         let delete = async || {
-            write(&store, async |tx| tx.usage().delete_older_unscoped(span, kept, 20).await).await.unwrap()
+            write(&store, async |tx| tx.usage().delete_older(Owner::Installation, span, kept, 20).await)
+                .await
+                .unwrap()
         };
         assert_eq!(delete().await, 20, "in parts");
         while delete().await > 0 {}
@@ -212,8 +214,9 @@ async fn outcomes_agree_with_the_calls(store: Store) {
     assert_eq!(store.usage_outcomes().series(owner(&key), some_cells(&mut dice)).await.unwrap(), []);
     let kept = at(FROM + 30 * 86_400).timestamp();
     for span in [Span::Hour, Span::Day] {
-        let deleted =
-            write(&store, async |tx| tx.usage_outcomes().delete_older_unscoped(span, kept, u64::MAX).await);
+        let deleted = write(&store, async |tx| {
+            tx.usage_outcomes().delete_older(Owner::Installation, span, kept, u64::MAX).await
+        });
         assert!(deleted.await.unwrap() > 0);
     }
     calls.retain(|(_, at, _, _)| at.timestamp() >= kept);

@@ -322,7 +322,7 @@ async fn usage_is_read_by_credential_and_time() {
 async fn old_usage_is_deleted_by_index() {
     let index = "usage_span_seconds_starts_at";
     expect(
-        async |tables| tables.usage().delete_older_unscoped(Span::Minute, 0, 1_000).await,
+        async |tables| tables.usage().delete_older(Owner::Installation, Span::Minute, 0, 1_000).await,
         &[
             "SEARCH usage USING PRIMARY KEY \
              (credential_id=? AND span_seconds=? AND starts_at=?)",

@@ -54,7 +54,7 @@ async fn outcomes_are_read_and_deleted_by_index() {
         assert_eq!(plan[0], found, "at most a year's");
     }
     let plan = plans(&store, &async |tables| {
-        tables.usage_outcomes().delete_older_unscoped(Span::Hour, 0, 1_000).await
+        tables.usage_outcomes().delete_older(Owner::Installation, Span::Hour, 0, 1_000).await
     })
     .await;
     assert!(!scans(&plan), "{plan:#?}");
