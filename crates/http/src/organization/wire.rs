@@ -1,9 +1,14 @@
 //! The organization surface's envelopes.
 
 use axum::http::StatusCode;
-use claviger_domain::page::Slice;
+use claviger_domain::ids::InvalidId;
+use claviger_domain::page::{Slice, Window};
 use serde::Serialize;
 use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::extract::Query;
+use crate::fault::{Fault, Reason};
 
 pub(crate) use crate::reply::Reply;
 
@@ -35,6 +40,27 @@ pub(crate) struct Pagination {
     /// Whether further rows exist.
     has_more: bool,
 }
+
+/// A page: behind a cursor, or by its number.
+pub(crate) fn window<T>(
+    query: &mut Query,
+    read: impl FnOnce(&str) -> Result<T, InvalidId>,
+    uuid: impl FnOnce(T) -> Uuid,
+) -> Result<Window, Fault> {
+    let window = query.cursor(USUAL_LIMIT, |text| read(text).ok(), uuid)?;
+    let Some(page) = query.take("page") else { return Ok(window) };
+    if window.after().is_some() {
+        return Err(Fault::invalid("page", Reason::NotWith("after")));
+    }
+    let bad = || Fault::invalid("page", Reason::Integer { min: 1, max: MOST_PAGES });
+    let digits = page.bytes().all(|byte| byte.is_ascii_digit());
+    let page = page.parse::<u64>().ok().filter(|page| digits && (1..=MOST_PAGES.unsigned_abs()).contains(page));
+    let offset = (page.ok_or_else(bad)? - 1) * window.limit();
+    Window::new(window.limit(), offset).map_err(|_| bad())
+}
+
+const USUAL_LIMIT: u64 = 20;
+const MOST_PAGES: i64 = 1_000_000_000;
 
 pub(crate) fn data(data: impl Serialize) -> Reply {
     Reply::of(StatusCode::OK, &Data { data })
