@@ -73,6 +73,8 @@ impl MigrationTrait for Migration {
             .col(text("metadata"))
             .col(text("status"))
             .col(text_null("billing_plan"))
+            .col(text_null("first_name"))
+            .col(text_null("last_name"))
             .col(text("roles"))
             .col(number("created_at"))
             .col(number_null("updated_at"))

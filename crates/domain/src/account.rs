@@ -69,6 +69,10 @@ pub struct UserAccount {
     pub status: AccountStatus,
     /// The partner's own plan id, for its bills; no rule reads it.
     pub billing_plan: Option<BillingPlan>,
+    /// Of a person, as its organization told it; `None` when it did not. No rule reads it.
+    pub first_name: Option<Name>,
+    /// As `first_name`: which part of a name is which, nobody guesses.
+    pub last_name: Option<Name>,
     /// What it may do in its organization, and its keys no more than that; without any it is a customer, and no
     /// member.
     pub roles: RoleIds,

@@ -45,6 +45,8 @@ impl NewUser {
             email: optional_text("email", email, Email::new)?,
             metadata: metadata.map(input::metadata).transpose()?.unwrap_or_else(Metadata::empty),
             billing_plan: optional_text("billing_plan", billing_plan, BillingPlan::new)?,
+            first_name: None,
+            last_name: None,
             roles: Vec::new(),
         };
         Ok((organization_id, create))
