@@ -37,9 +37,9 @@ bench-gateway *parts:
     cargo bench -p claviger-tests --bench gateway -- {{ parts }}
 
 # Exports and verifies an audit log of a million entries, and looks for what was touched in it
-bench-audit:
+bench-audit *entries:
     cargo build --release
-    cargo bench -p claviger-tests --bench audit
+    cargo bench -p claviger-tests --bench audit -- {{ entries }}
 
 # Measures the analytics question on a year of figures of ten thousand keys
 bench-analytics:

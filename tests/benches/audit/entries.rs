@@ -53,7 +53,9 @@ fn entry(number: u64) -> Entry {
     let organization = Some(OrganizationId::from_uuid(of(1)));
     let text = |text: &str| Detail::Text(text.to_owned());
     Entry {
-        id: AuditEntryId::from_uuid(Uuid::from_u128(u128::from(number) << 64 | 0x7000 << 64 | 2)),
+        id: AuditEntryId::from_uuid(Uuid::from_u128(
+            u128::from(number) << 80 | 0x7000 << 64 | 0x8000_0000_0000_0002,
+        )),
         at,
         action: claviger_domain::audit::Action {
             resource: Resource::Credential,
@@ -83,9 +85,14 @@ fn entry(number: u64) -> Entry {
 
 /// What is done to a log of so many entries before the middle, in SQL.
 pub(crate) fn deeds(middle: u64) -> [(&'static str, Vec<String>); 3] {
-    let here = format!("chain_id = (SELECT max(chain_id) FROM audit_log) AND sequence = {}", middle / CHAINS);
-    let next =
-        format!("chain_id = (SELECT max(chain_id) FROM audit_log) AND sequence = {}", middle / CHAINS + 1);
+    let here = format!(
+        "chain_id = (SELECT chain_id FROM audit_log GROUP BY chain_id ORDER BY count(*) DESC, chain_id LIMIT 1) AND sequence = {}",
+        middle / CHAINS
+    );
+    let next = format!(
+        "chain_id = (SELECT chain_id FROM audit_log GROUP BY chain_id ORDER BY count(*) DESC, chain_id LIMIT 1) AND sequence = {}",
+        middle / CHAINS + 1
+    );
     [
         ("a flipped bit", vec![format!("UPDATE audit_log SET at = at + 1 WHERE {here}")]),
         ("a removed row", vec![format!("DELETE FROM audit_log WHERE {here}")]),

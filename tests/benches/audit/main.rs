@@ -1,6 +1,6 @@
 //! Exports and verifies an audit log of a million entries in the release binary, and looks for what was touched in
 //! it: `cargo build --release && cargo bench -p claviger-tests --bench audit`.
-//! `CLAVIGER_BENCH_QUICK=1` is a short form that shows whether it works, not how fast things are.
+//! A number is so many entries instead of a million. `CLAVIGER_BENCH_QUICK=1` is a short form that shows whether it works, not how fast things are.
 
 #![expect(clippy::print_stdout, reason = "a benchmark's product is what it prints")]
 
@@ -37,10 +37,12 @@ fn main() -> Outcome<()> {
         println!("not measured: this is for `cargo bench`");
         return Ok(());
     }
-    let (few, many) = match std::env::var_os("CLAVIGER_BENCH_QUICK") {
-        Some(_) => (1_000, 10_000),
-        None => (100_000, 1_000_000),
+    let many = match std::env::var_os("CLAVIGER_BENCH_QUICK") {
+        Some(_) => 10_000,
+        None => 1_000_000,
     };
+    let many = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(many);
+    let few = many / 10;
     let runtime = tokio::runtime::Runtime::new()?;
     let installation = Installation::new()?;
     let mut table =
@@ -57,6 +59,9 @@ fn main() -> Outcome<()> {
         let touched = installation.copy()?;
         runtime.block_on(entries::touch(&touched.database(), &statements))?;
         let done = run(touched.command()?.args(["audit", "verify"]))?;
+        if done.status != 1 {
+            return Err(format!("{name} was not found: {}", done.said).into());
+        }
         println!("{name}: status {}, {:.2} s: {}", done.status, done.seconds, done.said.trim());
     }
     Ok(())

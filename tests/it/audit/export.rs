@@ -140,7 +140,7 @@ async fn whoever_may_not_see_the_log_gets_none_of_it() {
     let partner = world.partner_lacking("view_audit_logs").await;
     let key = partner.key.as_deref().unwrap().parse().unwrap();
     let purpose = claviger_app::authenticate::Purpose::Change;
-    let actor = claviger_app::authenticate::admin(&world.app, &key, purpose).await.unwrap();
+    let actor = claviger_app::authenticate::admin(&world.app, &key, purpose, None).await.unwrap();
     let call = Call::new(world.app.clone(), actor, Facts::default());
     assert!(matches!(audit::export(&call, EVERYTHING, Format::Csv).await, Err(Error::Refused(_))));
     assert!(matches!(audit::page(&call, EVERYTHING, None, 1).await, Err(Error::Refused(_))));

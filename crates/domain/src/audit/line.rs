@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::chain::{AuditKeys, ChainId, Link, Mac};
 use super::{Author, Detail, Entry, Target};
-use crate::ids::AuditEntryId;
+use crate::ids::{AuditEntryId, OrganizationId};
 use crate::secret::PepperVersion;
 
 /// Writes what the hash covers of an entry's line: all but the hash and the closing brace.
@@ -22,7 +22,7 @@ pub fn write_covered(line: &mut String, entry: &Entry, sequence: u64, pepper: Pe
     let Entry { id, at, action, author, organization, target, address, request_id, details } = entry;
     let Author { kind, id: author_id, entity, organization: author_organization } = author;
     put(line, format_args!("{{\"id\":\"{id}\",\"organization_id\":"));
-    id_or_null(line, organization.map(|id| id.uuid()));
+    id_or_null(line, organization.map(OrganizationId::uuid));
     let at = at.to_rfc3339_opts(SecondsFormat::Micros, true);
     put(line, format_args!(",\"sequence\":{sequence},\"at\":\"{at}\",\"action\":\"{action}\""));
     put(line, format_args!(",\"actor\":{{\"type\":\"{}\",\"id\":", kind.word()));
@@ -33,7 +33,7 @@ pub fn write_covered(line: &mut String, entry: &Entry, sequence: u64, pepper: Pe
         None => line.push_str("null"),
     }
     line.push_str(",\"organization_id\":");
-    id_or_null(line, author_organization.map(|id| id.uuid()));
+    id_or_null(line, author_organization.map(OrganizationId::uuid));
     line.push_str("},\"target\":");
     match target {
         Some(Target { resource, id }) => {

@@ -44,7 +44,7 @@ pub(crate) struct Verify {
     heads: bool,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct Export {
     /// Only this organization's entries
     #[arg(long, value_name = "ID", value_parser = organization)]
