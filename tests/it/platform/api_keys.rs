@@ -32,7 +32,10 @@ async fn the_published_example_issues_a_key() {
     assert_eq!((answer.header("cache-control"), answer.header("etag")), ("no-store", "\"1\""));
     let verified = json!({"key": secret, "scopes": "workflows:read AND transactions:write"});
     let verified = world.bootstrap().post("/v1/keys/verify", &verified).await.json();
-    assert_eq!((&verified["code"], &verified["organization"]["slug"]), (&json!("VALID"), &json!("acme-corporation")));
+    assert_eq!(
+        (&verified["code"], &verified["organization"]["slug"]),
+        (&json!("VALID"), &json!("acme-corporation"))
+    );
     let shown = world.bootstrap().get(&at("api-keys", &told)).await;
     let mut expected = expected;
     expected.as_object_mut().unwrap().remove("key");
@@ -113,7 +116,11 @@ async fn what_is_no_key_is_refused_by_its_field() {
             "expires_in cannot be given together with expires_at",
         ),
         (json!({"user_id": "ada"}), "user_id", "user_id names nothing that can be"),
-        (json!({"ip_allowlist": ["x"]}), "ip_allowlist", "ip_allowlist must be at most 100 addresses or CIDR blocks"),
+        (
+            json!({"ip_allowlist": ["x"]}),
+            "ip_allowlist",
+            "ip_allowlist must be at most 100 addresses or CIDR blocks",
+        ),
         (json!({"rate_limits": [{"name": "a"}]}), "rate_limits[0].limit", "rate_limits[0].limit is required"),
         (json!({"surprise": 1}), "surprise", "Unknown field: surprise"),
     ] {

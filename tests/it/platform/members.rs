@@ -29,7 +29,10 @@ async fn a_user_becomes_a_member_has_another_role_and_is_none_any_more() {
     assert_eq!(added.header("etag"), "\"2\"");
     let path = member(&acme, &ada);
     let changed = operator.patch(&path, &json!({"role": "role_0000000000e008000000000002"})).await;
-    assert_eq!(data(&changed, 200)["roles"], json!([{"id": "role_0000000000e008000000000002", "name": "Admin"}]));
+    assert_eq!(
+        data(&changed, 200)["roles"],
+        json!([{"id": "role_0000000000e008000000000002", "name": "Admin"}])
+    );
     let listed = operator.get(&members(&acme)).await;
     assert_eq!(data(&listed, 200), json!([data(&changed, 200)]));
     assert_eq!(listed.json()["pagination"]["total"], 1);
@@ -49,9 +52,8 @@ async fn what_is_no_membership_is_refused() {
     let (ada, stranger) = (user(&world, &acme, "Ada").await, user(&world, &other, "Stranger").await);
     let path = members(&acme);
     let nothing = "There is no such thing among yours";
-    let add = async |user: &Value, role: &str| {
-        operator.post(&path, &json!({"user_id": user, "role": role})).await
-    };
+    let add =
+        async |user: &Value, role: &str| operator.post(&path, &json!({"user_id": user, "role": role})).await;
     refused(&add(&json!(NO_USER), "Member").await, 404, "not_found", nothing);
     refused(&add(&stranger["id"], "Member").await, 404, "not_found", nothing);
     refused(&add(&ada["id"], "Emperor").await, 404, "not_found", nothing);

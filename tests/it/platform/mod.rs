@@ -58,7 +58,10 @@ pub(crate) fn refused(answer: &Answer, status: u16, reason: &str, message: &str)
     };
     let body = answer.json();
     assert_eq!((&body["success"], &body["error"]["code"]), (&json!(false), &json!(code)));
-    assert_eq!((text(&body["error"]["details"]["reason"]), text(&body["error"]["message"])), (reason, message));
+    assert_eq!(
+        (text(&body["error"]["details"]["reason"]), text(&body["error"]["message"])),
+        (reason, message)
+    );
     assert_eq!(body["metadata"]["requestId"], answer.header("x-request-id"));
     if status == 401 {
         assert_eq!(answer.header("www-authenticate"), "Bearer");

@@ -65,9 +65,13 @@ async fn everything_an_organization_is_told_is_kept() {
     });
     let body = json!({"name": "Acme", "slug": "acme-1", "metadata": {"tier": 1}, "settings": settings});
     let told = data(&world.bootstrap().post(PATH, &body).await, 201);
-    assert_eq!((&told["slug"], &told["metadata"], &told["settings"]), (&json!("acme-1"), &json!({"tier": 1}), &settings));
+    assert_eq!(
+        (&told["slug"], &told["metadata"], &told["settings"]),
+        (&json!("acme-1"), &json!({"tier": 1}), &settings)
+    );
     // A part that is changed is replaced; the others stay.
-    let patch = json!({"settings": {"key_lifetime": {"max_seconds": 60}, "ip_allowlist": null}, "email": "a@b"});
+    let patch =
+        json!({"settings": {"key_lifetime": {"max_seconds": 60}, "ip_allowlist": null}, "email": "a@b"});
     let now = data(&world.bootstrap().patch(&at("organizations", &told), &patch).await, 200);
     let mut expected = settings.clone();
     expected["ip_allowlist"] = json!([]);

@@ -28,9 +28,13 @@ async fn a_user_is_made_read_changed_and_deleted() {
     assert_eq!(answer.header("etag"), "\"1\"");
     let path = at("users", &told);
     assert_eq!(data(&operator.get(&path).await, 200), told);
-    let patch = json!({"name": "Ada King", "email": null, "external_id": null, "metadata": {}, "billing_plan": null});
+    let patch =
+        json!({"name": "Ada King", "email": null, "external_id": null, "metadata": {}, "billing_plan": null});
     let now = data(&operator.patch(&path, &patch).await, 200);
-    assert_eq!((&now["name"], &now["email"], &now["metadata"]), (&json!("Ada King"), &Value::Null, &json!({})));
+    assert_eq!(
+        (&now["name"], &now["email"], &now["metadata"]),
+        (&json!("Ada King"), &Value::Null, &json!({}))
+    );
     refused(&operator.patch(&path, &json!({})).await, 400, "invalid_request", "Nothing is to be changed");
     let issued = key(&world, &acme, &[], json!({"user_id": told["id"]})).await;
     assert_eq!(code(&world, &issued).await, "VALID");
@@ -105,10 +109,22 @@ async fn what_is_no_user_is_refused() {
     let acme = organization(&world, "Acme").await;
     for (body, field, message) in [
         (json!({"name": "A"}), "organization_id", "organization_id is required"),
-        (json!({"organization_id": "No One", "name": "A"}), "organization_id", "organization_id names nothing that can be"),
+        (
+            json!({"organization_id": "No One", "name": "A"}),
+            "organization_id",
+            "organization_id names nothing that can be",
+        ),
         (json!({"organization_id": acme["id"]}), "name", "name is required"),
-        (json!({"organization_id": acme["id"], "name": "A", "email": "x"}), "email", "email is not of the expected form"),
-        (json!({"organization_id": acme["id"], "name": "A", "roles": ["Owner"]}), "roles", "Unknown field: roles"),
+        (
+            json!({"organization_id": acme["id"], "name": "A", "email": "x"}),
+            "email",
+            "email is not of the expected form",
+        ),
+        (
+            json!({"organization_id": acme["id"], "name": "A", "roles": ["Owner"]}),
+            "roles",
+            "Unknown field: roles",
+        ),
     ] {
         bad(&operator.post(PATH, &body).await, field, message);
     }
