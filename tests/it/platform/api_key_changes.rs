@@ -136,10 +136,14 @@ async fn every_change_of_a_key_is_one_line_of_the_log() {
     let acme = organization(&world, "Acme").await;
     let issued = key(&world, &acme, &["a:b"], json!({})).await;
     let path = at("api-keys", &issued);
+    let second = TimeDelta::seconds(1);
+    world.advance(second);
     data(&operator.patch(&path, &json!({"name": "B"})).await, 200);
     for verb in ["rotate", "disable", "enable"] {
+        world.advance(second);
         data(&operator.post_empty(&format!("{path}/{verb}")).await, 200);
     }
+    world.advance(second);
     data(&operator.delete(&path).await, 200);
     let query = format!("?target_id={}", text(&issued["id"]));
     let told: Vec<_> = actions(&world, &query).await.into_iter().map(|(action, _)| action).collect();

@@ -187,9 +187,13 @@ async fn keys_are_listed_of_all_organizations_and_narrowed() {
         body
     };
     let one = key(&world, &acme, &[], named("one", json!({}))).await;
+    world.advance(TimeDelta::seconds(1));
     key(&world, &acme, &[], named("two", json!({"environment": "test", "user_id": ada["id"]}))).await;
+    world.advance(TimeDelta::seconds(1));
     key(&world, &other, &[], named("three", json!({"type": "scim"}))).await;
+    world.advance(TimeDelta::seconds(1));
     world.partner().await.credential("a partner's").await;
+    world.advance(TimeDelta::seconds(1));
     let gone = key(&world, &acme, &[], named("gone", json!({}))).await;
     data(&operator.delete(&at("api-keys", &gone)).await, 200);
     for (query, names) in [

@@ -34,7 +34,10 @@ pub(crate) fn data(answer: &Answer, status: u16) -> Value {
     assert_eq!(answer.header("content-type"), "application/json;charset=utf-8");
     let body = answer.json();
     assert_eq!(body["success"], true);
-    assert_eq!(body["metadata"]["requestId"], answer.header("x-request-id"));
+    // An answer that is told again tells of the call it was made for.
+    if answer.headers.get("idempotency-replayed").is_none() {
+        assert_eq!(body["metadata"]["requestId"], answer.header("x-request-id"));
+    }
     assert!(body["metadata"]["timestamp"].as_str().unwrap().ends_with('Z'));
     body["data"].clone()
 }
@@ -120,10 +123,13 @@ pub(crate) fn at(collection: &str, thing: &Value) -> String {
     format!("/admin/v1/{collection}/{}", text(&thing["id"]))
 }
 
-/// The actions in the audit log, newest first, with their targets' ids.
+/// The actions in the audit log, newest first, with their targets' ids; that of the installation's first key is left
+/// out.
 pub(crate) async fn actions(world: &World, query: &str) -> Vec<(String, Value)> {
     let answer = world.bootstrap().get(&format!("/admin/v1/audit-logs{query}")).await;
     let entries = data(&answer, 200);
     let told = |entry: &Value| (text(&entry["action"]).to_owned(), entry["target"]["id"].clone());
-    entries.as_array().unwrap().iter().map(told).collect()
+    let of_calls =
+        entries.as_array().unwrap().iter().filter(|entry| entry["action"] != "bootstrap_key.created");
+    of_calls.map(told).collect()
 }

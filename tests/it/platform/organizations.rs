@@ -191,18 +191,20 @@ async fn organizations_are_listed_newest_first_searched_and_paged() {
 async fn a_suspended_organizations_keys_are_refused_at_once_and_work_again_at_once() {
     let world = World::new().await;
     let told = organization(&world, "Acme").await;
+    world.advance(TimeDelta::seconds(1));
     let issued = key(&world, &told, &["workflows:read"], json!({})).await;
     assert_eq!(code(&world, &issued).await, "VALID");
     let path = at("organizations", &told);
     world.advance(TimeDelta::seconds(1));
     let now = data(&world.bootstrap().post_empty(&format!("{path}/suspend")).await, 200);
-    assert_eq!((&now["status"], &now["updated_at"]), (&json!("suspended"), &json!("2026-01-26T12:00:01Z")));
+    assert_eq!((&now["status"], &now["updated_at"]), (&json!("suspended"), &json!("2026-01-26T12:00:02Z")));
     assert_eq!(code(&world, &issued).await, "ORGANIZATION_SUSPENDED");
     let again = world.bootstrap().post_empty(&format!("{path}/suspend")).await;
     refused(&again, 409, "wrong_state", "It is not in the state that this needs");
     let new = json!({"organization_id": told["id"], "name": "Another", "scopes": []});
     let answer = world.bootstrap().post("/admin/v1/api-keys", &new).await;
     refused(&answer, 409, "organization_suspended", "The organization is suspended");
+    world.advance(TimeDelta::seconds(1));
     data(&world.bootstrap().post_empty(&format!("{path}/reactivate")).await, 200);
     assert_eq!(code(&world, &issued).await, "VALID");
     let told: Vec<_> = actions(&world, "").await.into_iter().map(|(action, _)| action).collect();
