@@ -12,4 +12,5 @@ mod hostile;
 mod manners;
 mod openapi;
 mod partner;
+mod platform;
 mod support;

@@ -132,13 +132,13 @@ fn has_security(operation: &Operation, document: &Value) {
 
 /// Every refusal an operation of this form can meet, in the surface's own shape.
 fn has_refusals(operation: &Operation) {
-    let is_partner = operation.surface == "partner";
+    let is_admin = operation.surface != "gateway";
     let is_post = operation.method == "POST";
     let has_body = operation.body_schema().is_some();
     let body = operation.body_schema().map(|schema| operation.resolved(&schema)).unwrap_or_default();
     let names_things = operation.has_variable()
-        || operation.has_parameter("user_account_id")
-        || body["properties"].get("user_account_id").is_some();
+        || ["user_account_id", "org_id"].iter().any(|name| operation.has_parameter(name))
+        || ["user_account_id", "organization_id"].iter().any(|name| body["properties"].get(name).is_some());
     let mut expected = BTreeSet::from([400, 500, 503]);
     let is_called_by_somebody = operation.id() != WITHOUT_CALLER;
     let is_decision = operation.id() == OF_THE_PRESENTED_KEY;
@@ -146,13 +146,13 @@ fn has_refusals(operation: &Operation) {
         (is_called_by_somebody, 401),
         (is_decision, 402),
         (is_called_by_somebody, 403),
-        (is_partner && names_things, 404),
-        (is_partner && operation.method != "GET", 409),
+        (is_admin && names_things, 404),
+        (is_admin && operation.method != "GET", 409),
         (operation.has_parameter("If-Match"), 412),
         (has_body, 413),
         (has_body, 415),
-        (is_partner && is_post, 422),
-        (is_partner || is_decision, 429),
+        (is_admin && is_post, 422),
+        (is_admin || is_decision, 429),
     ];
     expected.extend(also.into_iter().filter_map(|(applies, status)| applies.then_some(status)));
     let told = operation.answers();
@@ -164,6 +164,7 @@ fn has_refusals(operation: &Operation) {
         let shape = operation.resolved(schema);
         let (media, required) = match operation.surface {
             "partner" => ("application/json", vec!["success", "error"]),
+            "platform" => ("application/json", vec!["success", "error", "metadata"]),
             _ => {
                 ("application/problem+json", vec!["type", "title", "status", "code", "detail", "request_id"])
             }

@@ -1,8 +1,5 @@
 //! Analytics, compared with the calls that were made.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use chrono::TimeDelta;
 use claviger_app::analytics::{self, Analytics, Keys, Question};
 use claviger_app::{Call, Error, Facts, Retention, background};
@@ -16,6 +13,7 @@ use claviger_domain::text::Name;
 use claviger_domain::usage::{Outcome, Tally};
 use claviger_domain::verification::Code;
 use serde_json::json;
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use super::stage::{self, Subject};
@@ -27,8 +25,8 @@ fn operator() -> Actor {
 }
 
 fn tenant(organization: OrganizationId) -> Actor {
-    let scopes = Arc::new("usage:read".parse().unwrap());
-    Actor::credential(CredentialId::from_uuid(Uuid::nil()), organization, Door::Organization, scopes)
+    let scopes: claviger_domain::scope::Scopes = "usage:read".parse().unwrap();
+    Actor::credential(CredentialId::from_uuid(Uuid::nil()), organization, Door::Organization, &scopes)
 }
 
 async fn ask(

@@ -24,7 +24,7 @@ pub(super) struct NewUser {
     name: String,
     #[schema(max_length = 254)]
     email: Option<String>,
-    /// 1 to 255 characters, unique among the organization's own users.
+    /// Your own id for it: 1 to 255 characters.
     #[schema(min_length = 1, max_length = 255)]
     external_id: Option<String>,
     /// At most 16 KiB, at most 8 levels deep.
