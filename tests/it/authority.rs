@@ -13,6 +13,7 @@ use crate::openapi::operations::{Operation, of};
 use crate::support::{ALL, Answer, World};
 
 mod gateway;
+mod organization;
 mod platform;
 pub(crate) mod scene;
 

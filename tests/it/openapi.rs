@@ -15,7 +15,11 @@ use operations::{Operation, all, documents, own_examples, text};
 
 /// Operations that any key of the surface may call, and those that ask for none of its keys. This list may only
 /// shrink.
-pub(crate) const WITHOUT_PERMISSION: [&str; 3] = ["get_me", OF_THE_PRESENTED_KEY, WITHOUT_CALLER];
+pub(crate) const WITHOUT_PERMISSION: [&str; 4] =
+    ["get_me", OF_A_BOUND_KEY, OF_THE_PRESENTED_KEY, WITHOUT_CALLER];
+
+/// The operation that every key of an organization may call, if it is bound to a user.
+pub(crate) const OF_A_BOUND_KEY: &str = "get_current_user";
 
 /// The operation that the presented key itself decides: a proxy asks it in the client's own name.
 pub(crate) const OF_THE_PRESENTED_KEY: &str = "forward_auth";
