@@ -56,8 +56,8 @@ pub struct UserAccount {
     pub organization: OrganizationId,
     /// The admin key that made it; `None` when the organization did.
     pub admin_key: Option<AdminKeyId>,
-    /// The partner's own id for this customer, unique among the accounts of one admin key; `None` when
-    /// it gave none.
+    /// The partner's own id for this customer, unique among the accounts of one admin key, or among
+    /// those of an organization that none made; `None` when it gave none.
     pub external_id: Option<ExternalId>,
     /// What the partner calls the customer.
     pub name: Name,

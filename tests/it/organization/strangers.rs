@@ -12,7 +12,8 @@ async fn another_organization_looks_like_none() {
     let other = Tenant::new(&world, "Umbrella").await;
     let bare = {
         let audit = world.bootstrap().get("/v1/admin/audit-logs?action=organization.created").await.data();
-        text(&audit[0]["target_id"]).to_owned()
+        let made = audit.as_array().unwrap().iter().find(|entry| entry["details"]["name"] == "Umbrella");
+        text(&made.unwrap()["target_id"]).to_owned()
     };
     let names = [
         text(&other.organization["id"]).to_owned(),
