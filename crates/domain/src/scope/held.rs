@@ -1,3 +1,5 @@
+//! Scopes as they stand for somebody at this moment: a key that is bound to a user has no more than the user.
+
 use std::borrow::Cow;
 
 use super::{Scope, Scopes};
