@@ -8,7 +8,7 @@ use crate::platform::{self, SCOPES, data, refused};
 use crate::support::{Answer, Caller, World};
 
 /// One organization with one of everything, in the state in which one operation succeeds.
-struct Scene {
+pub(crate) struct Scene {
     organization: String,
     /// A user without a role, and one that has one.
     user: String,
@@ -17,7 +17,7 @@ struct Scene {
 }
 
 impl Scene {
-    async fn ready_for(world: &World, operation: &Operation) -> Self {
+    pub(crate) async fn ready_for(world: &World, operation: &Operation) -> Self {
         let operator = world.bootstrap();
         let acme = platform::organization(world, "Acme").await;
         let (user, member) =
@@ -43,7 +43,7 @@ impl Scene {
     }
 
     /// Sends `operation` about what is there, as the document shows it.
-    async fn call(&self, caller: &Caller<'_>, operation: &Operation) -> Answer {
+    pub(crate) async fn call(&self, caller: &Caller<'_>, operation: &Operation) -> Answer {
         let rest = operation.path.trim_start_matches("/admin/v1/");
         let path = operation.at(|name| match (rest.split('/').next().unwrap(), name) {
             (_, "user") => self.member.clone(),

@@ -2,6 +2,9 @@
 
 use axum::body::Body;
 use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+
+use super::platform;
 
 use crate::openapi::operations::{Operation, text};
 use crate::openapi::{OF_THE_PRESENTED_KEY, WITHOUT_CALLER};
@@ -48,6 +51,8 @@ pub(crate) struct Scene<'w> {
     pub(crate) ids: Ids,
     /// The text of the credential's key.
     pub(crate) key: String,
+    /// What the operator's operations are about, as soon as one is asked.
+    platform: OnceCell<platform::Scene>,
 }
 
 impl<'w> Scene<'w> {
@@ -63,13 +68,18 @@ impl<'w> Scene<'w> {
             credential: text(&issued["credential"]["id"]).to_owned(),
             admin_key: other.id,
         };
-        Self { world, owner, ids, key: text(&issued["api_key"]).to_owned() }
+        Self { world, owner, ids, key: text(&issued["api_key"]).to_owned(), platform: OnceCell::new() }
+    }
+
+    async fn platform(&self, operation: &Operation) -> &platform::Scene {
+        self.platform.get_or_init(|| platform::Scene::ready_for(self.world, operation)).await
     }
 
     /// Whoever may do `operation`, whatever it is.
     pub(crate) fn caller(&self, operation: &Operation) -> Caller<'w> {
         let needed = operation.permissions().unwrap();
         match (needed.first().map(String::as_str), operation.id()) {
+            _ if operation.surface == "platform" => self.world.bootstrap(),
             (Some("manage_admin_keys" | "keys:verify"), _) => self.world.bootstrap(),
             (_, OF_THE_PRESENTED_KEY) => self.world.bearer(&self.key),
             (_, WITHOUT_CALLER) => self.world.nobody(),
@@ -86,6 +96,9 @@ impl<'w> Scene<'w> {
 
     /// Puts things into the state in which `operation` succeeds.
     pub(crate) async fn ready_for(&self, operation: &Operation) {
+        if operation.surface == "platform" {
+            self.platform(operation).await;
+        }
         if operation.id() == "reactivate_user" {
             let answer = self.owner.post_empty(&format!("/v1/admin/users/{}/suspend", self.ids.user)).await;
             assert_eq!(answer.status, 200, "{}", answer.text);
@@ -103,6 +116,9 @@ impl<'w> Scene<'w> {
 
     /// Sends `operation` about what is there, as the document shows it.
     pub(crate) async fn call(&self, caller: &Caller<'_>, operation: &Operation) -> Answer {
+        if operation.surface == "platform" {
+            return self.platform(operation).await.call(caller, operation).await;
+        }
         call(caller, operation, &self.ids).await
     }
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::authority::scene::Scene;
 use crate::gateway::stage::never_issued;
-use crate::openapi::operations::all;
+use crate::openapi::operations::{all, of};
 use crate::openapi::{OF_THE_PRESENTED_KEY, WITHOUT_CALLER};
 use crate::support::{Answer, World};
 
@@ -94,6 +94,7 @@ async fn wrong_methods_say_which_are_right() {
 async fn a_database_that_is_away_is_said_to_be() {
     let world = World::new().await;
     let scene = Scene::new(&world).await;
+    scene.ready_for(&of("platform")[0]).await;
     world.app.store().clone().close().await;
     for operation in all() {
         let unknown = [KeyFormat::Admin, KeyFormat::Live, KeyFormat::Bootstrap].map(never_issued);
@@ -106,6 +107,11 @@ async fn a_database_that_is_away_is_said_to_be() {
             match (operation.surface, operation.id()) {
                 ("partner", _) if is_live => assert_eq!(answer.status, 403, "{}", operation.id()),
                 ("partner", _) => answer.refused(503, "Service temporarily unavailable"),
+                ("platform", _) if is_live || is_known => {
+                    assert_eq!(answer.status, 503, "{}: {}", operation.id(), answer.text);
+                    assert_eq!(answer.json()["error"]["code"], "SERVICE_UNAVAILABLE");
+                }
+                ("platform", _) => assert_eq!(answer.json()["error"]["code"], "UNAUTHORIZED"),
                 // Its example is no key.
                 (_, WITHOUT_CALLER) => assert_eq!(answer.status, 200, "{}", answer.text),
                 _ if is_live => problem(&answer, 503, "service_unavailable"),
