@@ -2,7 +2,6 @@
 
 use axum::body::Body;
 use serde_json::{Value, json};
-use tokio::sync::OnceCell;
 
 use super::platform;
 
@@ -51,8 +50,8 @@ pub(crate) struct Scene<'w> {
     pub(crate) ids: Ids,
     /// The text of the credential's key.
     pub(crate) key: String,
-    /// What the operator's operations are about, as soon as one is asked.
-    platform: OnceCell<platform::Scene>,
+    /// What the operator's operations are about.
+    platform: platform::Scene,
 }
 
 impl<'w> Scene<'w> {
@@ -68,11 +67,8 @@ impl<'w> Scene<'w> {
             credential: text(&issued["credential"]["id"]).to_owned(),
             admin_key: other.id,
         };
-        Self { world, owner, ids, key: text(&issued["api_key"]).to_owned(), platform: OnceCell::new() }
-    }
-
-    async fn platform(&self, operation: &Operation) -> &platform::Scene {
-        self.platform.get_or_init(|| platform::Scene::ready_for(self.world, operation)).await
+        let platform = platform::Scene::new(world).await;
+        Self { world, owner, ids, key: text(&issued["api_key"]).to_owned(), platform }
     }
 
     /// Whoever may do `operation`, whatever it is.
@@ -97,7 +93,7 @@ impl<'w> Scene<'w> {
     /// Puts things into the state in which `operation` succeeds.
     pub(crate) async fn ready_for(&self, operation: &Operation) {
         if operation.surface == "platform" {
-            self.platform(operation).await;
+            self.platform.ready_for(self.world, operation).await;
         }
         if operation.id() == "reactivate_user" {
             let answer = self.owner.post_empty(&format!("/v1/admin/users/{}/suspend", self.ids.user)).await;
@@ -106,18 +102,24 @@ impl<'w> Scene<'w> {
     }
 
     pub(crate) fn path(&self, operation: &Operation) -> String {
-        path(operation, &self.ids)
+        match operation.surface {
+            "platform" => self.platform.path(operation),
+            _ => path(operation, &self.ids),
+        }
     }
 
     /// The documented example, about what is there.
     pub(crate) fn body(&self, operation: &Operation) -> Option<Value> {
-        body(operation, &self.ids)
+        match operation.surface {
+            "platform" => self.platform.body(operation),
+            _ => body(operation, &self.ids),
+        }
     }
 
     /// Sends `operation` about what is there, as the document shows it.
     pub(crate) async fn call(&self, caller: &Caller<'_>, operation: &Operation) -> Answer {
         if operation.surface == "platform" {
-            return self.platform(operation).await.call(caller, operation).await;
+            return self.platform.call(caller, operation).await;
         }
         call(caller, operation, &self.ids).await
     }

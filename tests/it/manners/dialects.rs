@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::authority::scene::Scene;
 use crate::gateway::stage::never_issued;
-use crate::openapi::operations::{all, of};
+use crate::openapi::operations::all;
 use crate::openapi::{OF_THE_PRESENTED_KEY, WITHOUT_CALLER};
 use crate::support::{Answer, World};
 
@@ -94,7 +94,6 @@ async fn wrong_methods_say_which_are_right() {
 async fn a_database_that_is_away_is_said_to_be() {
     let world = World::new().await;
     let scene = Scene::new(&world).await;
-    scene.ready_for(&of("platform")[0]).await;
     world.app.store().clone().close().await;
     for operation in all() {
         let unknown = [KeyFormat::Admin, KeyFormat::Live, KeyFormat::Bootstrap].map(never_issued);

@@ -1,3 +1,5 @@
+//! What is left of a key's scopes when whoever it is bound to has fewer.
+
 use std::borrow::Cow;
 
 use super::{Scope, Scopes};
