@@ -210,7 +210,7 @@ fn every_body_and_every_answer_has_an_example_that_validates() {
 fn every_example_anywhere_validates() {
     let mut checked = 0;
     for (name, document) in documents() {
-        let operation = operations::of(name).remove(0);
+        let Some(operation) = operations::of(name).into_iter().next() else { continue };
         each_schema(&document["components"]["schemas"], &mut |schema| {
             for example in own_examples(schema) {
                 checked += 1;

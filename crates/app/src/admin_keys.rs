@@ -5,7 +5,7 @@ use claviger_domain::actor::Actor;
 use claviger_domain::admin_key::{AdminKey, BootstrapKey};
 use claviger_domain::audit::{Detail, Details, Resource, Verb};
 use claviger_domain::capability::Capability::{ManageAdminKeys, RevokeSelf};
-use claviger_domain::capability::CapabilitySet;
+use claviger_domain::capability::{Capability, CapabilitySet};
 use claviger_domain::ids::{AdminKeyId, OrganizationId};
 use claviger_domain::page::{Slice, Window};
 use claviger_domain::revision::{Precondition, Revision};
@@ -148,9 +148,7 @@ pub async fn me(call: &Call) -> Result<Me, Error> {
         Actor::Bootstrap(id) => {
             let found = call.app().store().bootstrap_keys().find_unscoped(*id).await?;
             let key = found.ok_or(Error::UnknownKey)?;
-            let capabilities =
-                CapabilitySet::all().iter().filter(|capability| call.require(*capability).is_ok()).collect();
-            Ok(Me::Bootstrap { key, capabilities })
+            Ok(Me::Bootstrap { key, capabilities: Capability::BESIDE_PARTNERS.into_iter().collect() })
         }
         Actor::AdminKey { id, .. } => {
             let found = call.app().store().admin_keys().find(call.owner(), *id).await?;

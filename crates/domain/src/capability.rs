@@ -137,6 +137,11 @@ impl Capability {
     pub const PARTNER: [Self; 4] =
         [Self::ManageCredentials, Self::ManageUsers, Self::ViewAuditLogs, Self::ViewUsage];
 
+    /// What the bootstrap key can do on the partners' surface, where it does none of their business, and at the
+    /// gateway.
+    pub const BESIDE_PARTNERS: [Self; 4] =
+        [Self::ManageAdminKeys, Self::VerifyKeys, Self::ViewAuditLogs, Self::ViewUsage];
+
     /// Every capability, in the order of their declaration.
     const ALL: [Self; 16] = [
         Self::ManageAdminKeys,
@@ -203,12 +208,6 @@ impl CapabilitySet {
     #[must_use]
     pub const fn contains(&self, capability: Capability) -> bool {
         self.0 & Self::bit(capability) != 0
-    }
-
-    /// Every capability.
-    #[must_use]
-    pub fn all() -> Self {
-        Capability::ALL.into_iter().collect()
     }
 
     /// Permissions of [`Capability::PARTNER`] with what comes with them: who may manage, may see.

@@ -7,8 +7,8 @@ use crate::openapi::operations::{Operation, of, text};
 use crate::platform::{self, SCOPES, data, refused};
 use crate::support::{Answer, Caller, World};
 
-/// One organization with one of everything, in the state in which one operation succeeds.
-struct Scene {
+/// One organization with one of everything.
+pub(crate) struct Scene {
     organization: String,
     /// A user without a role, and one that has one.
     user: String,
@@ -17,7 +17,7 @@ struct Scene {
 }
 
 impl Scene {
-    async fn ready_for(world: &World, operation: &Operation) -> Self {
+    pub(crate) async fn new(world: &World) -> Self {
         let operator = world.bootstrap();
         let acme = platform::organization(world, "Acme").await;
         let (user, member) =
@@ -26,36 +26,48 @@ impl Scene {
         let viewer = json!({"user_id": member["id"], "role": "Viewer"});
         data(&operator.post(&path, &viewer).await, 201);
         let key = platform::key(world, &acme, &["workflows:read"], json!({})).await;
-        let before = match operation.id() {
-            "reactivate_organization" => Some(format!("{}/suspend", platform::at("organizations", &acme))),
-            "reactivate_platform_user" => Some(format!("{}/suspend", platform::at("users", &user))),
-            "enable_api_key" => Some(format!("{}/disable", platform::at("api-keys", &key))),
-            _ => None,
-        };
-        if let Some(path) = before {
-            data(&operator.post_empty(&path).await, 200);
-        }
-        if operation.id() == "delete_organization" {
-            data(&operator.delete(&platform::at("api-keys", &key)).await, 200);
-        }
         let id = |thing: &Value| text(&thing["id"]).to_owned();
         Self { organization: id(&acme), user: id(&user), member: id(&member), key: id(&key) }
     }
 
-    /// Sends `operation` about what is there, as the document shows it.
-    async fn call(&self, caller: &Caller<'_>, operation: &Operation) -> Answer {
+    /// Puts things into the state in which `operation` succeeds.
+    pub(crate) async fn ready_for(&self, world: &World, operation: &Operation) {
+        let Self { organization, user, member: _, key } = self;
+        let operator = world.bootstrap();
+        let answer = match operation.id() {
+            "reactivate_organization" => {
+                operator.post_empty(&format!("/admin/v1/organizations/{organization}/suspend")).await
+            }
+            "reactivate_platform_user" => {
+                operator.post_empty(&format!("/admin/v1/users/{user}/suspend")).await
+            }
+            "enable_api_key" => operator.post_empty(&format!("/admin/v1/api-keys/{key}/disable")).await,
+            "delete_organization" => operator.delete(&format!("/admin/v1/api-keys/{key}")).await,
+            _ => return,
+        };
+        data(&answer, 200);
+    }
+
+    async fn set_for(world: &World, operation: &Operation) -> Self {
+        let scene = Self::new(world).await;
+        scene.ready_for(world, operation).await;
+        scene
+    }
+
+    pub(crate) fn path(&self, operation: &Operation) -> String {
         let rest = operation.path.trim_start_matches("/admin/v1/");
-        let path = operation.at(|name| match (rest.split('/').next().unwrap(), name) {
+        operation.at(|name| match (rest.split('/').next().unwrap(), name) {
             (_, "user") => self.member.clone(),
             ("organizations", _) => self.organization.clone(),
             ("users", _) => self.user.clone(),
             ("api-keys", _) => self.key.clone(),
             _ => panic!("what does {} name?", operation.path),
-        });
-        let request = caller.request(&operation.method, &path);
-        let Some(mut body) = operation.body_example() else {
-            return caller.send(request, Body::empty()).await;
-        };
+        })
+    }
+
+    /// The documented example, about what is there.
+    pub(crate) fn body(&self, operation: &Operation) -> Option<Value> {
+        let mut body = operation.body_example()?;
         for (pointer, id) in [
             ("/organization_id", &self.organization),
             ("/user_id", &self.user),
@@ -66,7 +78,18 @@ impl Scene {
                 *member = json!(id);
             }
         }
-        caller.send(request.header("content-type", "application/json"), body.to_string()).await
+        Some(body)
+    }
+
+    /// Sends `operation` about what is there, as the document shows it.
+    pub(crate) async fn call(&self, caller: &Caller<'_>, operation: &Operation) -> Answer {
+        let request = caller.request(&operation.method, &self.path(operation));
+        match self.body(operation) {
+            Some(body) => {
+                caller.send(request.header("content-type", "application/json"), body.to_string()).await
+            }
+            None => caller.send(request, Body::empty()).await,
+        }
     }
 }
 
@@ -84,7 +107,7 @@ async fn nobody_and_keys_that_open_nothing_get_nowhere() {
     let world = World::new().await;
     let operations = of("platform");
     assert!(operations.len() > 30, "{} operations", operations.len());
-    let scene = Scene::ready_for(&world, &operations[0]).await;
+    let scene = Scene::new(&world).await;
     let own = platform::organization(&world, "Operations").await;
     let all = ["admin:*", "*"];
     let holding = async |more: Value| platform::key(&world, &own, &all, more).await;
@@ -132,7 +155,7 @@ async fn nobody_and_keys_that_open_nothing_get_nowhere() {
 async fn whoever_lacks_exactly_the_scope_is_told_so() {
     let world = World::new().await;
     let operations = of("platform");
-    let scene = Scene::ready_for(&world, &operations[0]).await;
+    let scene = Scene::new(&world).await;
     let mut lacking = Vec::new();
     for lacks in SCOPES {
         let mut held: Vec<_> = SCOPES.into_iter().filter(|scope| *scope != lacks).collect();
@@ -162,7 +185,7 @@ async fn whoever_lacks_exactly_the_scope_is_told_so() {
 async fn nothing_but_the_scope_is_needed() {
     for operation in of("platform") {
         let world = World::new().await;
-        let scene = Scene::ready_for(&world, &operation).await;
+        let scene = Scene::set_for(&world, &operation).await;
         let caller = platform::operator(&world, &[&scope(&operation), "*"]).await;
         let answer = scene.call(&caller, &operation).await;
         assert!((200..300).contains(&answer.status), "{}: {} {}", operation.id(), answer.status, answer.text);
@@ -171,7 +194,7 @@ async fn nothing_but_the_scope_is_needed() {
             assert!(results[0]["status"].as_u64().unwrap() < 300, "{}: {results}", operation.id());
         }
         let world = World::new().await;
-        let scene = Scene::ready_for(&world, &operation).await;
+        let scene = Scene::set_for(&world, &operation).await;
         let answer = scene.call(&world.bootstrap(), &operation).await;
         assert!((200..300).contains(&answer.status), "{}: {} {}", operation.id(), answer.status, answer.text);
     }

@@ -1,19 +1,21 @@
 //! Analytics, compared with the calls that were made.
 
+use std::collections::BTreeMap;
+
 use chrono::TimeDelta;
 use claviger_app::analytics::{self, Analytics, Keys, Question};
 use claviger_app::{Call, Error, Facts, Retention, background};
 use claviger_domain::actor::Actor;
-use claviger_domain::capability::{CapabilitySet, Door};
+use claviger_domain::capability::{Capability, Door};
 use claviger_domain::credential::Class;
 use claviger_domain::ids::{AdminKeyId, BootstrapKeyId, CredentialId, OrganizationId};
+use claviger_domain::scope::Scopes;
 use claviger_domain::secret::KeyFormat;
 use claviger_domain::series::{Reach, Resolution};
 use claviger_domain::text::Name;
 use claviger_domain::usage::{Outcome, Tally};
 use claviger_domain::verification::Code;
 use serde_json::json;
-use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use super::stage::{self, Subject};
@@ -25,7 +27,7 @@ fn operator() -> Actor {
 }
 
 fn tenant(organization: OrganizationId) -> Actor {
-    let scopes: claviger_domain::scope::Scopes = "usage:read".parse().unwrap();
+    let scopes: Scopes = "usage:read".parse().unwrap();
     Actor::credential(CredentialId::from_uuid(Uuid::nil()), organization, Door::Organization, &scopes)
 }
 
@@ -125,7 +127,7 @@ async fn nobody_learns_of_another_organization() {
         id: AdminKeyId::from_uuid(Uuid::nil()),
         organization: other,
         entity: Name::new("Other").unwrap(),
-        capabilities: CapabilitySet::all(),
+        capabilities: Capability::PARTNER.into_iter().collect(),
     };
     let refused = ask(&world, key, None, "24h").await.unwrap_err();
     assert!(matches!(refused, Error::Refused(_)), "{refused:?}");

@@ -1,4 +1,4 @@
-//! Scopes as they stand for somebody at this moment: a key that is bound to a user has no more than the user.
+//! What is left of a key's scopes when whoever it is bound to has fewer.
 
 use std::borrow::Cow;
 
