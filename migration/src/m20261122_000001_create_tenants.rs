@@ -73,6 +73,8 @@ impl MigrationTrait for Migration {
             .col(text("metadata"))
             .col(text("status"))
             .col(text_null("billing_plan"))
+            .col(text_null("first_name"))
+            .col(text_null("last_name"))
             .col(text("roles"))
             .col(number("created_at"))
             .col(number_null("updated_at"))
@@ -137,6 +139,14 @@ impl MigrationTrait for Migration {
         ] {
             manager.create_index(index).await?;
         }
+        // The users that no partner made have external ids of their organization's.
+        manager
+            .get_connection()
+            .execute_unprepared(
+                "CREATE UNIQUE INDEX user_accounts_own_external_id \
+                 ON user_accounts (organization_id, external_id) WHERE admin_key_id IS NULL",
+            )
+            .await?;
         // One bootstrap key is in force at a time; an old one may come back. Both databases take this form.
         manager
             .get_connection()

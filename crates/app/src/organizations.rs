@@ -1,5 +1,6 @@
 //! Organizations: the operator opens and closes them, and each runs itself.
 
+use claviger_domain::Timestamp;
 use claviger_domain::audit::{Detail, Details, Resource, Verb};
 use claviger_domain::capability::Capability::{ManageOrganizations, ViewOrganization};
 use claviger_domain::ids::OrganizationId;
@@ -79,6 +80,11 @@ pub async fn list(
 pub(crate) async fn usable(tx: &Tx, id: OrganizationId) -> Result<Organization, Error> {
     let organization = shown(tx.organizations().find_to_refer_to_unscoped(id).await?, State::Any)?;
     if organization.is_suspended() { Err(Error::OrganizationSuspended) } else { Ok(organization) }
+}
+
+/// When an organization was made.
+pub(crate) async fn since(tables: &impl Tables, id: OrganizationId) -> Result<Timestamp, Error> {
+    Ok(shown(tables.organizations().find_unscoped(id).await?, State::Any)?.created_at)
 }
 
 /// An organization that is about to be changed.

@@ -5,6 +5,7 @@ use claviger_domain::account::UserAccount;
 use claviger_domain::actor::Owner;
 use claviger_domain::audit::{Detail, Details, Resource, Verb};
 use claviger_domain::capability::Capability::{ManageRoles, ViewRoles};
+use claviger_domain::capability::PERMISSIONS;
 use claviger_domain::ids::{OrganizationId, RoleId, UserAccountId};
 use claviger_domain::revision::{Precondition, Revision};
 use claviger_domain::role::{Role, RoleIds, SystemRole};
@@ -23,6 +24,16 @@ use crate::{Answer, Call, Error, Field, State, organizations};
 pub struct Seen {
     pub role: Known,
     pub users: u64,
+    /// When there came to be such a role: one of the system's came with its organization.
+    pub created_at: Timestamp,
+}
+
+/// A permission that has a meaning of ours, and which system roles have it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Permission {
+    pub word: &'static str,
+    pub description: &'static str,
+    pub system_roles: Vec<SystemRole>,
 }
 
 /// A role of either kind.
@@ -46,6 +57,23 @@ impl Known {
         match self {
             Self::System(role) => role.name(),
             Self::Custom(role) => role.name.as_str(),
+        }
+    }
+
+    /// Which of its states this is; a system role has one only.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        match self {
+            Self::System(_) => Revision::FIRST,
+            Self::Custom(role) => role.revision,
+        }
+    }
+
+    /// `since` is when its organization was made.
+    fn created_at(&self, since: Timestamp) -> Timestamp {
+        match self {
+            Self::System(_) => since,
+            Self::Custom(role) => role.created_at,
         }
     }
 
@@ -90,6 +118,19 @@ pub struct Checked {
     pub is_allowed: bool,
 }
 
+/// Every permission that has a meaning of ours.
+///
+/// # Errors
+/// [`Error::Refused`] when the caller may not.
+pub fn catalogue(call: &Call) -> Result<Vec<Permission>, Error> {
+    call.require(ViewRoles)?;
+    let permission = |(word, description): (&'static str, &'static str)| {
+        let has = |role: &SystemRole| role.permissions().cover_word(word);
+        Permission { word, description, system_roles: SystemRole::ALL.into_iter().filter(has).collect() }
+    };
+    Ok(PERMISSIONS.into_iter().map(permission).collect())
+}
+
 /// Every role of an organization: the system's first, then its own by name.
 ///
 /// # Errors
@@ -98,11 +139,13 @@ pub async fn list(call: &Call, organization: OrganizationId) -> Result<Vec<Seen>
     call.require(ViewRoles)?;
     let owner = call.owner_within(Some(organization))?;
     let store = call.app().store();
+    let since = organizations::since(store, organization).await?;
     let held = store.user_accounts().roles_of(owner).await?;
     let system = SystemRole::ALL.into_iter().map(Known::System);
     let custom = store.roles().list(organization).await?.into_iter().map(Known::Custom);
     let count = |id| held.iter().filter(|roles| roles.contains(id)).count() as u64;
-    Ok(system.chain(custom).map(|role| Seen { users: count(role.id()), role }).collect())
+    let seen = |role: Known| Seen { users: count(role.id()), created_at: role.created_at(since), role };
+    Ok(system.chain(custom).map(seen).collect())
 }
 
 /// One role, and who has it.
@@ -122,7 +165,8 @@ pub async fn find(
         None => Known::Custom(store.roles().find(organization, id).await?.ok_or_else(missing)?),
     };
     let holders = store.user_accounts().holders(owner, id).await?;
-    Ok((Seen { role, users: holders.len() as u64 }, holders))
+    let created_at = role.created_at(organizations::since(store, organization).await?);
+    Ok((Seen { role, users: holders.len() as u64, created_at }, holders))
 }
 
 /// Makes a role.
@@ -174,7 +218,7 @@ pub async fn update<A: Answer>(
     id: RoleId,
     precondition: &Precondition,
     update: Update,
-    word: impl FnOnce(Seen) -> A + Send,
+    word: impl FnOnce((Seen, Vec<UserAccount>)) -> A + Send,
 ) -> Result<A, Error> {
     call.require(ManageRoles)?;
     let organization = call.tenant(Some(organization))?.organization;
@@ -195,9 +239,11 @@ pub async fn update<A: Answer>(
         changes.apply("permissions", &mut role.permissions, permissions, |it| Detail::Text(it.to_string()));
         let role = role.touched(now);
         tx.roles().save(&role).await?;
-        let users = tx.user_accounts().holders(Owner::Organization(organization), id).await?.len() as u64;
+        let holders = tx.user_accounts().holders(Owner::Organization(organization), id).await?;
         let fact = fact(&role, Verb::Updated, vec![("changes".to_owned(), changes.into_detail())]);
-        Ok(Changed { outcome: Seen { role: Known::Custom(role), users }, entries: vec![fact] })
+        let created_at = role.created_at;
+        let seen = Seen { role: Known::Custom(role), users: holders.len() as u64, created_at };
+        Ok(Changed { outcome: (seen, holders), entries: vec![fact] })
     })
     .await
 }

@@ -40,6 +40,8 @@ pub struct Create {
     pub email: Option<Email>,
     pub metadata: Metadata,
     pub billing_plan: Option<BillingPlan>,
+    pub first_name: Option<Name>,
+    pub last_name: Option<Name>,
     pub roles: Vec<roles::Named>,
 }
 
@@ -50,6 +52,8 @@ pub struct Update {
     pub email: Field<Option<Email>>,
     pub metadata: Field<Metadata>,
     pub billing_plan: Field<Option<BillingPlan>>,
+    pub first_name: Field<Option<Name>>,
+    pub last_name: Field<Option<Name>>,
     pub status: Field<AccountStatus>,
     pub roles: Field<Vec<roles::Named>>,
 }

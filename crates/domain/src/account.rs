@@ -56,8 +56,8 @@ pub struct UserAccount {
     pub organization: OrganizationId,
     /// The admin key that made it; `None` when the organization did.
     pub admin_key: Option<AdminKeyId>,
-    /// The partner's own id for this customer, unique among the accounts of one admin key; `None` when
-    /// it gave none.
+    /// The partner's own id for this customer, unique among the accounts of one admin key, or among
+    /// those of an organization that none made; `None` when it gave none.
     pub external_id: Option<ExternalId>,
     /// What the partner calls the customer.
     pub name: Name,
@@ -69,6 +69,10 @@ pub struct UserAccount {
     pub status: AccountStatus,
     /// The partner's own plan id, for its bills; no rule reads it.
     pub billing_plan: Option<BillingPlan>,
+    /// Of a person, as its organization told it; `None` when it did not. No rule reads it.
+    pub first_name: Option<Name>,
+    /// As `first_name`: which part of a name is which, nobody guesses.
+    pub last_name: Option<Name>,
     /// What it may do in its organization, and its keys no more than that; without any it is a customer, and no
     /// member.
     pub roles: RoleIds,

@@ -71,6 +71,27 @@ const ORGANIZATION: Table = &[
     ("keys:verify", &[C::VerifyKeys]),
 ];
 
+/// What a tenant's keys and roles can be given of our own, and what it is for. A tenant's services have words of
+/// their own besides.
+pub const PERMISSIONS: [(&str, &str); 16] = [
+    ("organizations:read", "See the organization and its settings"),
+    ("organizations:write", "Change the organization and its settings"),
+    ("users:read", "See users"),
+    ("users:write", "Make and change users, and give them roles"),
+    ("users:delete", "Delete users"),
+    ("roles:read", "See roles, permissions and why a user may do something"),
+    ("roles:write", "Make, change and delete roles"),
+    ("api-keys:read", "See API keys"),
+    ("api-keys:write", "Make, change, rotate, disable and revoke API keys"),
+    ("usage:read", "See usage figures"),
+    ("audit:read", "See and export the audit log"),
+    ("keys:verify", "Ask whether a presented key is good"),
+    ("idp:read", "See identity providers; guards nothing in this version"),
+    ("idp:write", "Change identity providers; guards nothing in this version"),
+    ("webhooks:read", "See webhooks; guards nothing in this version"),
+    ("webhooks:write", "Change webhooks; guards nothing in this version"),
+];
+
 /// The scope that lets a key ask about keys.
 const GATEWAY: Table = &[("keys:verify", &[C::VerifyKeys])];
 
@@ -241,6 +262,13 @@ mod tests {
         assert_eq!(words(Door::Gateway, "* admin:*"), ["verify_keys"]);
         assert_eq!(Door::Organization.word_of(Capability::ManageUsers), Some("users:write"));
         assert_eq!(Door::Platform.word_of(Capability::ManageRoles), None);
+    }
+
+    #[test]
+    fn the_catalogue_holds_every_word_that_opens_something() {
+        let told: Vec<_> = PERMISSIONS.iter().map(|(word, _)| *word).collect();
+        assert!(ORGANIZATION.iter().all(|(word, _)| told.contains(word)));
+        assert!(told.iter().all(|word| word.parse::<crate::scope::Scope>().is_ok()));
     }
 
     #[test]

@@ -134,6 +134,8 @@ impl KnownUserAccount {
             metadata,
             status: _,
             billing_plan: _,
+            first_name: _,
+            last_name: _,
             roles,
             created_at: _,
             updated_at: _,

@@ -83,6 +83,8 @@ fn user_account(n: u64, organization: &Organization) -> UserAccount {
         metadata: Metadata::empty(),
         status: AccountStatus::Active,
         billing_plan: None,
+        first_name: None,
+        last_name: None,
         roles: RoleIds::default(),
         created_at: at(0),
         updated_at: None,

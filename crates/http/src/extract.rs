@@ -80,6 +80,14 @@ impl Query {
         })
     }
 
+    /// The size of a page that has no offset.
+    pub(crate) fn limit(&mut self, usual: u64) -> Result<u64, Fault> {
+        if self.take("offset").is_some() {
+            return Err(Fault::UnknownQuery("offset".to_owned()));
+        }
+        Ok(self.window(usual)?.limit())
+    }
+
     /// A page behind the row of an id, which is read by `read`.
     pub(crate) fn cursor<T>(
         &mut self,

@@ -7,7 +7,7 @@ use claviger_app::{App, organizations, roles};
 use claviger_domain::Timestamp;
 use claviger_domain::address::IpAllowlist;
 use claviger_domain::capability::Door;
-use claviger_domain::credential::{Balance, Credits, Refill};
+use claviger_domain::credential::{Balance, Class, Credits, Environment, Refill};
 use claviger_domain::ids::{OrganizationId, RoleId};
 use claviger_domain::limit::{Limit, Limits, Pool};
 use claviger_domain::organization::Slug;
@@ -17,7 +17,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::extract::Query;
 use crate::fault::{Fault, Reason};
+use crate::input;
 use crate::strict;
 
 /// The most scopes of one key, permissions of one role, or blocks of one allowlist.
@@ -179,6 +181,56 @@ pub(crate) fn expiry(field: &'static str, instant: &str) -> Result<Expiry, Fault
 
 pub(crate) fn lifetime(field: &'static str, span: &str) -> Result<Expiry, Fault> {
     span.parse().map(Expiry::In).map_err(|_| Fault::invalid(field, Reason::Span))
+}
+
+/// An instant or a span, each under the name that its surface gives it.
+pub(crate) fn either_expiry(
+    [at_name, in_name]: [&'static str; 2],
+    at: Option<String>,
+    span: Option<String>,
+) -> Result<Option<Expiry>, Fault> {
+    match (at, span) {
+        (Some(_), Some(_)) => Err(Fault::invalid(in_name, Reason::NotWith(at_name))),
+        (Some(at), None) => expiry(at_name, &at).map(Some),
+        (None, Some(span)) => lifetime(in_name, &span).map(Some),
+        (None, None) => Ok(None),
+    }
+}
+
+const USUAL_OVERLAP: i64 = 86_400;
+const LONGEST_OVERLAP: i64 = 2_592_000;
+
+/// How long the secrets before a new one go on working.
+pub(crate) fn overlap(field: &'static str, seconds: Option<i64>) -> Result<TimeDelta, Fault> {
+    let seconds = seconds.unwrap_or(USUAL_OVERLAP);
+    if !(0..=LONGEST_OVERLAP).contains(&seconds) {
+        return Err(Fault::invalid(field, Reason::Between { min: 0, max: LONGEST_OVERLAP }));
+    }
+    Ok(TimeDelta::seconds(seconds))
+}
+
+/// What kind of key is wanted.
+pub(crate) fn class(environment: Option<&str>, kind: Option<&str>) -> Result<Class, Fault> {
+    match (environment.unwrap_or("live"), kind.unwrap_or("api_key")) {
+        ("live", "api_key") => Ok(Class::Live),
+        ("test", "api_key") => Ok(Class::Test),
+        ("live", "scim") => Ok(Class::Scim),
+        // There is no sandbox of provisioning.
+        ("test", "scim") => Err(Fault::invalid("environment", Reason::Word(&["live"]))),
+        (_, "api_key" | "scim") => Err(Fault::invalid("environment", Reason::Word(&["live", "test"]))),
+        _ => Err(Fault::invalid("type", Reason::Word(&["api_key", "scim"]))),
+    }
+}
+
+/// The classes whose keys belong to this world.
+pub(crate) fn classes_of(environment: Environment) -> Vec<Class> {
+    Class::ALL.into_iter().filter(|class| class.environment() == environment).collect()
+}
+
+/// A text that rows are to hold.
+pub(crate) fn search(query: &mut Query) -> Result<Option<String>, Fault> {
+    let given = input::optional_text("search", query.take("search"), Name::new)?;
+    Ok(given.map(|text| text.to_string()))
 }
 
 /// The organization a caller names by its id, in either spelling, or by its slug.

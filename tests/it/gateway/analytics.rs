@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use claviger_app::analytics::{self, Analytics, Keys, Question};
 use claviger_app::{Call, Error, Facts, Retention, background};
 use claviger_domain::actor::Actor;
-use claviger_domain::capability::{CapabilitySet, Door};
+use claviger_domain::capability::{Capability, Door};
 use claviger_domain::credential::Class;
 use claviger_domain::ids::{AdminKeyId, BootstrapKeyId, CredentialId, OrganizationId};
 use claviger_domain::scope::Scopes;
@@ -127,7 +127,7 @@ async fn nobody_learns_of_another_organization() {
         id: AdminKeyId::from_uuid(Uuid::nil()),
         organization: other,
         entity: Name::new("Other").unwrap(),
-        capabilities: CapabilitySet::all(),
+        capabilities: Capability::PARTNER.into_iter().collect(),
     };
     let refused = ask(&world, key, None, "24h").await.unwrap_err();
     assert!(matches!(refused, Error::Refused(_)), "{refused:?}");

@@ -76,7 +76,14 @@ async fn what_holds_a_key_is_stored_nowhere_on_its_way() {
     with_a_key.sort_unstable();
     assert_eq!(
         with_a_key,
-        ["create_admin_key", "create_credential", "rotate_credential"],
+        [
+            "create_admin_key",
+            "create_api_key",
+            "create_api_keys",
+            "create_credential",
+            "rotate_api_key",
+            "rotate_credential",
+        ],
         "and nothing else does"
     );
 }

@@ -95,7 +95,12 @@ impl<'w> Estate<'w> {
 }
 
 /// A live key the operator makes for an organization: its id and its text.
-async fn key(operator: &Caller<'_>, organization: &str, scopes: &[&str], user: Option<&str>) -> (String, String) {
+async fn key(
+    operator: &Caller<'_>,
+    organization: &str,
+    scopes: &[&str],
+    user: Option<&str>,
+) -> (String, String) {
     let mut body = json!({"organization_id": organization, "name": "A key", "scopes": scopes});
     if let Some(user) = user {
         body["user_id"] = json!(user);

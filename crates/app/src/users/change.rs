@@ -26,7 +26,17 @@ pub async fn create<A: Answer>(
     word: impl FnOnce(Seen) -> A + Send,
 ) -> Result<A, Error> {
     call.require(ManageUsers)?;
-    let Create { organization, name, external_id, email, metadata, billing_plan, roles } = create;
+    let Create {
+        organization,
+        name,
+        external_id,
+        email,
+        metadata,
+        billing_plan,
+        first_name,
+        last_name,
+        roles,
+    } = create;
     call.change(ManageUsers, word, async |tx: &Tx, now: Timestamp| {
         let Tenant { organization, admin_key } = call.tenant(organization)?;
         let organization = organizations::usable(tx, organization).await?.id;
@@ -42,6 +52,8 @@ pub async fn create<A: Answer>(
             metadata,
             status: AccountStatus::Active,
             billing_plan,
+            first_name,
+            last_name,
             roles,
             created_at: now,
             updated_at: None,
@@ -72,7 +84,17 @@ pub async fn update<A: Answer>(
     call.change(ManageUsers, word, async |tx: &Tx, now: Timestamp| {
         let before = held(call, tx, id, precondition, State::Any).await?;
         let mut account = before.clone();
-        let Update { name, external_id, email, metadata, billing_plan, status, roles } = update;
+        let Update {
+            name,
+            external_id,
+            email,
+            metadata,
+            billing_plan,
+            first_name,
+            last_name,
+            status,
+            roles,
+        } = update;
         let mut changes = Changes::default();
         changes.apply("name", &mut account.name, name, |name| Detail::Text(name.to_string()));
         changes.apply("external_id", &mut account.external_id, external_id, |id| {
@@ -83,6 +105,12 @@ pub async fn update<A: Answer>(
         changes.apply("metadata", &mut account.metadata, metadata, |_| Detail::Null);
         changes.apply("billing_plan", &mut account.billing_plan, billing_plan, |plan| {
             Detail::text_or_null(plan.as_ref())
+        });
+        changes.apply("first_name", &mut account.first_name, first_name, |name| {
+            Detail::text_or_null(name.as_ref())
+        });
+        changes.apply("last_name", &mut account.last_name, last_name, |name| {
+            Detail::text_or_null(name.as_ref())
         });
         if let Field::Set(named) = roles {
             let given = assigned(call, tx, ManageUsers, &account, &named, now).await?;

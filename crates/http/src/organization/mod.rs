@@ -6,6 +6,12 @@ use claviger_domain::audit::Resource;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+mod api_keys;
+mod audit;
+mod roles;
+mod tenant;
+mod usage;
+mod users;
 mod wire;
 
 use crate::openapi::Manners;
@@ -40,6 +46,12 @@ pub(crate) const MANNERS: Manners = Manners {
 /// Every operation of the surface, and the document made of them.
 pub(crate) fn router() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Document::openapi())
+        .merge(api_keys::router())
+        .merge(users::router())
+        .merge(roles::router())
+        .merge(tenant::router())
+        .merge(usage::router())
+        .merge(audit::router())
 }
 
 /// What a route is about.

@@ -1,16 +1,15 @@
 //! `/admin/v1/analytics/usage`
 
 use claviger_app::App;
-use claviger_app::analytics::{self, Keys, Question};
-use claviger_domain::series::Reach;
+use claviger_app::analytics::{self, Question};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::wire::{self, Envelope, Reply};
 use crate::call::{May, ViewUsage};
 use crate::extract::Query;
-use crate::fault::{Fault, Reason};
-use crate::instant;
+use crate::fault::Fault;
+use crate::reach;
 
 mod view;
 
@@ -37,34 +36,11 @@ pub(super) fn router() -> OpenApiRouter<App> {
     responses((status = 200, description = "The figures", body = Envelope<AnalyticsView>)),
 )]
 async fn get_platform_usage(May(call, _): May<ViewUsage>, mut query: Query) -> Result<Reply, Fault> {
-    let reach = reach(&mut query)?;
-    let keys = query.take("keys").map(|text| {
-        let bad = Fault::invalid("keys", Reason::Integer { min: 1, max: 100 });
-        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-        text.parse().ok().filter(|_| digits).and_then(Keys::new).ok_or(bad)
-    });
-    let keys = keys.transpose()?.unwrap_or_default();
+    let reach = reach::read(&mut query)?;
+    let keys = reach::keys(&mut query)?;
     let organization = query.take("org_id");
     query.end()?;
     let organization = wire::narrowed(&call, organization).await?;
     let told = analytics::usage(&call, Question { organization, reach, keys }).await?;
     Ok(wire::one(&call, AnalyticsView::of(told, organization)))
-}
-
-fn reach(query: &mut Query) -> Result<Reach, Fault> {
-    let (period, start, end) = (query.take("period"), query.take("start"), query.take("end"));
-    let bad = |field| move || Fault::invalid(field, Reason::Instant);
-    match (period, start, end) {
-        (None, None, None) => Ok(Reach::default()),
-        (Some(period), None, None) => {
-            let bad = |_| Fault::invalid("period", Reason::Lookback);
-            period.parse().map(Reach::Back).map_err(bad)
-        }
-        (Some(_), Some(_), _) => Err(Fault::invalid("period", Reason::NotWith("start"))),
-        (Some(_), None, Some(_)) => Err(Fault::invalid("period", Reason::NotWith("end"))),
-        (None, start, end) => Ok(Reach::Between {
-            start: start.map(|text| instant::parse(&text).ok_or_else(bad("start"))).transpose()?,
-            end: end.map(|text| instant::parse_end(&text).ok_or_else(bad("end"))).transpose()?,
-        }),
-    }
 }

@@ -18,7 +18,7 @@ mod batch;
 mod input;
 mod view;
 
-use input::{ApiKeyPatch, NewApiKey, Reasoned, Rotation, classes_of};
+use input::{ApiKeyPatch, NewApiKey, Reasoned, Rotation};
 use view::{ApiKeyView, IssuedApiKey, RotatedApiKey};
 
 pub(super) fn router() -> OpenApiRouter<App> {
@@ -60,8 +60,8 @@ async fn list_api_keys(May(call, _): May<ViewCredentials>, mut query: Query) -> 
     let filter = credentials::Filter {
         include_revoked: query.flag("include_revoked")?,
         user_account: user.transpose()?,
-        classes: environment.transpose()?.map(classes_of).unwrap_or_default(),
-        search: wire::search(&mut query)?,
+        classes: environment.transpose()?.map(fields::classes_of).unwrap_or_default(),
+        search: fields::search(&mut query)?,
     };
     let organization = query.take("org_id");
     query.end()?;

@@ -9,6 +9,7 @@ use super::wire::{self, Deleted, Envelope, Page, Reply};
 use crate::call::{EditOrganization, ManageOrganizations, May, ViewOrganization};
 use crate::extract::{Body, IfMatch, NoBody, Query};
 use crate::fault::{Fault, Reason};
+use crate::fields;
 use crate::path::AnyOrganization;
 
 mod input;
@@ -44,7 +45,7 @@ async fn list_organizations(
     mut query: Query,
 ) -> Result<Reply, Fault> {
     let window = query.window(wire::USUAL_LIMIT)?;
-    let search = wire::search(&mut query)?;
+    let search = fields::search(&mut query)?;
     let status = query.take("status").map(|word| {
         let shown = OrganizationStatus::SHOWN.into_iter().find(|status| status.word() == word);
         shown.ok_or(Fault::invalid("status", Reason::Word(&["active", "suspended"])))

@@ -84,6 +84,8 @@ impl From<users::Seen> for UserView {
             metadata,
             status,
             billing_plan,
+            first_name: _,
+            last_name: _,
             roles: _,
             created_at,
             updated_at,

@@ -5,7 +5,8 @@ use claviger_domain::settings::{KeptDays, KeyLifetime};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::fault::{Fault, Reason};
+use crate::bounds;
+use crate::fault::Fault;
 
 /// How long new keys may live.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -40,23 +41,12 @@ pub(super) struct RetentionFields {
     usage_days: Option<i64>,
 }
 
-/// A hundred years.
-const LONGEST_SECONDS: i64 = 36_525 * 86_400;
-const MOST_DAYS: i64 = 36_525;
-
 impl LifetimeFields {
     pub(super) fn read(self, field: &str) -> Result<KeyLifetime, Fault> {
         let Self { default_seconds, max_seconds, required } = self;
-        let span = |name: &str, given: Option<i64>| match given {
-            Some(seconds) if !(1..=LONGEST_SECONDS).contains(&seconds) => {
-                let reason = Reason::Between { min: 1, max: LONGEST_SECONDS };
-                Err(Fault::invalid(format!("{field}.{name}"), reason))
-            }
-            given => Ok(given.map(TimeDelta::seconds)),
-        };
         Ok(KeyLifetime {
-            usual: span("default_seconds", default_seconds)?,
-            most: span("max_seconds", max_seconds)?,
+            usual: bounds::span(format!("{field}.default_seconds"), default_seconds)?,
+            most: bounds::span(format!("{field}.max_seconds"), max_seconds)?,
             is_demanded: required,
         })
     }
@@ -72,13 +62,10 @@ impl From<KeyLifetime> for LifetimeFields {
 impl RetentionFields {
     pub(super) fn read(self, field: &str) -> Result<KeptDays, Fault> {
         let Self { audit_days, usage_days } = self;
-        let days = |name: &str, given: Option<i64>| {
-            let bad =
-                || Fault::invalid(format!("{field}.{name}"), Reason::Between { min: 1, max: MOST_DAYS });
-            let fit = |days: i64| u32::try_from(days).ok().filter(|_| (1..=MOST_DAYS).contains(&days));
-            given.map(|days| fit(days).ok_or_else(bad)).transpose()
-        };
-        Ok(KeptDays { audit: days("audit_days", audit_days)?, usage: days("usage_days", usage_days)? })
+        Ok(KeptDays {
+            audit: bounds::days(format!("{field}.audit_days"), audit_days)?,
+            usage: bounds::days(format!("{field}.usage_days"), usage_days)?,
+        })
     }
 }
 

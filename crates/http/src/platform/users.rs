@@ -52,7 +52,7 @@ async fn list_platform_users(May(call, _): May<ViewUsers>, mut query: Query) -> 
     });
     let filter = users::Filter {
         status: status.transpose()?,
-        search: wire::search(&mut query)?,
+        search: fields::search(&mut query)?,
         email: optional_text("email", query.take("email"), Email::new)?,
         ..users::Filter::default()
     };

@@ -5,14 +5,11 @@ use claviger_app::{Call, organizations};
 use claviger_domain::Timestamp;
 use claviger_domain::ids::OrganizationId;
 use claviger_domain::page::Slice;
-use claviger_domain::text::Name;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::extract::Query;
 use crate::fault::Fault;
 use crate::fields;
-use crate::input;
 pub(crate) use crate::reply::Reply;
 
 /// Rows on a page when nothing is said.
@@ -122,12 +119,6 @@ pub(crate) async fn narrowed(call: &Call, org_id: Option<String>) -> Result<Opti
     let id = fields::organization(call.app(), "org_id", &given).await?;
     organizations::known(call.app(), id).await?;
     Ok(Some(id))
-}
-
-/// A text that rows are to hold.
-pub(crate) fn search(query: &mut Query) -> Result<Option<String>, Fault> {
-    let given = input::optional_text("search", query.take("search"), Name::new)?;
-    Ok(given.map(|text| text.to_string()))
 }
 
 pub(crate) fn one(call: &Call, data: impl Serialize) -> Reply {

@@ -124,7 +124,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         form: "a whole number from 0 to 1000000",
         example: "500",
         secrecy: Secrecy::Open,
-        meaning: "Requests that one admin key may make in a minute; 0 is no limit",
+        meaning: "Requests that one key may make in a minute on the admin surfaces, 100 of them batches at most; 0 is no limit",
         set: |config, text| store(&mut config.limits.admin_per_minute, value::number(text, &(0..=1_000_000))),
         get: |config| shown(config.limits.admin_per_minute),
     },

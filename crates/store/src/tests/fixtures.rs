@@ -88,6 +88,8 @@ pub(super) fn account(n: u64, maker: &AdminKey) -> UserAccount {
         metadata: Metadata::empty(),
         status: AccountStatus::Active,
         billing_plan: None,
+        first_name: None,
+        last_name: None,
         roles: RoleIds::default(),
         created_at: at(0),
         updated_at: None,

@@ -184,6 +184,8 @@ async fn user_accounts(store: Store) {
         metadata: metadata(),
         status: AccountStatus::Pending,
         billing_plan: Some(BillingPlan::new("plan:7").unwrap()),
+        first_name: Some(Name::new("Ada").unwrap()),
+        last_name: Some(Name::new("King-Noel").unwrap()),
         created_at: instant(1),
         updated_at: Some(instant(2)),
         ..account(2, &maker)

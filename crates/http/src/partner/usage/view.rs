@@ -230,6 +230,8 @@ impl From<UserAccount> for Holder {
             metadata: _,
             status: _,
             billing_plan: _,
+            first_name: _,
+            last_name: _,
             created_at: _,
             updated_at: _,
             roles: _,

@@ -44,6 +44,8 @@ impl TryFrom<NewUser> for users::Create {
             email: wire::optional_text("email", email, Email::new)?,
             metadata: metadata.map(wire::metadata).transpose()?.unwrap_or_else(Metadata::empty),
             billing_plan: wire::optional_text("billing_plan", billing_plan, BillingPlan::new)?,
+            first_name: None,
+            last_name: None,
             roles: Vec::new(),
         })
     }

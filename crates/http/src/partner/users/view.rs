@@ -57,6 +57,8 @@ impl UserView {
             metadata,
             status,
             billing_plan,
+            first_name: _,
+            last_name: _,
             roles: _,
             created_at,
             updated_at,

@@ -1,10 +1,9 @@
 //! What the platform surface is told about API keys.
 
 use chrono::TimeDelta;
-use claviger_app::credentials::{self, Expiry};
+use claviger_app::credentials;
 use claviger_app::{Field, Kind};
 use claviger_domain::Timestamp;
-use claviger_domain::credential::{Class, Environment};
 use claviger_domain::ids::UserAccountId;
 use claviger_domain::text::{Description, Metadata};
 use serde::Deserialize;
@@ -79,45 +78,19 @@ impl NewApiKey {
         let bad_user = |_| Fault::invalid("user_id", Reason::Reference);
         let create = credentials::Create {
             organization: None,
-            class: class(environment.as_deref(), kind.as_deref())?,
+            class: fields::class(environment.as_deref(), kind.as_deref())?,
             name: input::name(&name)?,
             description: description.as_deref().map(input::description).transpose()?,
             user_account: user_id.map(|id| UserAccountId::parse_any(&id).map_err(bad_user)).transpose()?,
             network: None,
             scopes: fields::scopes("scopes", &scopes)?,
-            expires_at: expiry(expires_at, expires_in)?,
+            expires_at: fields::either_expiry(["expires_at", "expires_in"], expires_at, expires_in)?,
             limits: rate_limits.map(|given| fields::limits("rate_limits", given)).transpose()?,
             credits: credits.map(|given| fields::balance("credits", given, now)).transpose()?,
             ip_allowlist: fields::allowlist("ip_allowlist", &ip_allowlist.unwrap_or_default())?,
             metadata: metadata.map(input::metadata).transpose()?.unwrap_or_else(Metadata::empty),
         };
         Ok((organization_id, create))
-    }
-}
-
-fn class(environment: Option<&str>, kind: Option<&str>) -> Result<Class, Fault> {
-    match (environment.unwrap_or("live"), kind.unwrap_or("api_key")) {
-        ("live", "api_key") => Ok(Class::Live),
-        ("test", "api_key") => Ok(Class::Test),
-        ("live", "scim") => Ok(Class::Scim),
-        // There is no sandbox of provisioning.
-        ("test", "scim") => Err(Fault::invalid("environment", Reason::Word(&["live"]))),
-        (_, "api_key" | "scim") => Err(Fault::invalid("environment", Reason::Word(&["live", "test"]))),
-        _ => Err(Fault::invalid("type", Reason::Word(&["api_key", "scim"]))),
-    }
-}
-
-/// The classes whose keys belong to this world.
-pub(super) fn classes_of(environment: Environment) -> Vec<Class> {
-    Class::ALL.into_iter().filter(|class| class.environment() == environment).collect()
-}
-
-fn expiry(at: Option<String>, span: Option<String>) -> Result<Option<Expiry>, Fault> {
-    match (at, span) {
-        (Some(_), Some(_)) => Err(Fault::invalid("expires_in", Reason::NotWith("expires_at"))),
-        (Some(at), None) => fields::expiry("expires_at", &at).map(Some),
-        (None, Some(span)) => fields::lifetime("expires_in", &span).map(Some),
-        (None, None) => Ok(None),
     }
 }
 
@@ -234,16 +207,9 @@ pub(super) struct Rotation {
     overlap_seconds: Option<i64>,
 }
 
-const USUAL_OVERLAP: i64 = 86_400;
-const LONGEST_OVERLAP: i64 = 2_592_000;
-
 impl Rotation {
     /// How long the keys before the new one go on working.
     pub(super) fn overlap(self) -> Result<TimeDelta, Fault> {
-        let seconds = self.overlap_seconds.unwrap_or(USUAL_OVERLAP);
-        if !(0..=LONGEST_OVERLAP).contains(&seconds) {
-            return Err(Fault::invalid("overlap_seconds", Reason::Between { min: 0, max: LONGEST_OVERLAP }));
-        }
-        Ok(TimeDelta::seconds(seconds))
+        fields::overlap("overlap_seconds", self.overlap_seconds)
     }
 }

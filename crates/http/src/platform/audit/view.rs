@@ -1,13 +1,12 @@
 //! What the platform surface shows of the audit log.
 
-use claviger_domain::audit::{Author, AuthorKind, Detail, Entry, Resource, Target};
-use claviger_domain::ids::{AdminKeyId, BootstrapKeyId, CredentialId, OrganizationId, RoleId, UserAccountId};
+use claviger_domain::audit::{Author, Detail, Entry, Target};
+use claviger_domain::ids::OrganizationId;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
-use crate::{instant, json};
+use crate::{instant, json, log};
 
 /// One entry of the audit log.
 #[derive(Debug, Serialize, ToSchema)]
@@ -87,15 +86,9 @@ impl From<Entry> for EntryView {
 
 impl From<Author> for ActorView {
     fn from(Author { kind, id, entity, organization }: Author) -> Self {
-        let spell = |id: Uuid| match kind {
-            AuthorKind::Bootstrap => BootstrapKeyId::from_uuid(id).prefixed(),
-            AuthorKind::AdminKey => AdminKeyId::from_uuid(id).prefixed(),
-            AuthorKind::Credential => CredentialId::from_uuid(id).prefixed(),
-            AuthorKind::Operator | AuthorKind::Unknown => id.to_string(),
-        };
         Self {
             kind: kind.word(),
-            id: id.map(spell),
+            id: id.map(|id| log::of_author(kind, id)),
             name: entity,
             organization_id: organization.map(OrganizationId::prefixed),
         }
@@ -104,25 +97,8 @@ impl From<Author> for ActorView {
 
 impl From<Target> for TargetView {
     fn from(Target { resource, id }: Target) -> Self {
-        let spelt = match resource {
-            Resource::BootstrapKey => BootstrapKeyId::from_uuid(id).prefixed(),
-            Resource::AdminKey => AdminKeyId::from_uuid(id).prefixed(),
-            Resource::Organization => OrganizationId::from_uuid(id).prefixed(),
-            Resource::UserAccount => UserAccountId::from_uuid(id).prefixed(),
-            Resource::Credential | Resource::ApiKey => CredentialId::from_uuid(id).prefixed(),
-            Resource::Role => RoleId::from_uuid(id).prefixed(),
-            Resource::Usage | Resource::AuditLog | Resource::Settings | Resource::Request => id.to_string(),
-        };
-        Self { kind: resource.word(), id: spelt }
+        Self { kind: resource.word(), id: log::of_resource(resource, id) }
     }
-}
-
-/// The id of anything, in either spelling.
-pub(super) fn any_id(text: &str) -> Option<Uuid> {
-    macro_rules! any_of {
-        ($($id:ident),*) => { None$(.or_else(|| $id::parse_any(text).ok().map($id::uuid)))* };
-    }
-    any_of!(CredentialId, UserAccountId, OrganizationId, AdminKeyId, RoleId, BootstrapKeyId)
 }
 
 /// One line for each entry, as `claviger audit verify` reads them.

@@ -24,7 +24,7 @@ pub(super) struct NewUser {
     name: String,
     #[schema(max_length = 254)]
     email: Option<String>,
-    /// 1 to 255 characters, unique among the organization's own users.
+    /// Your own id for it: 1 to 255 characters.
     #[schema(min_length = 1, max_length = 255)]
     external_id: Option<String>,
     /// At most 16 KiB, at most 8 levels deep.
@@ -45,6 +45,8 @@ impl NewUser {
             email: optional_text("email", email, Email::new)?,
             metadata: metadata.map(input::metadata).transpose()?.unwrap_or_else(Metadata::empty),
             billing_plan: optional_text("billing_plan", billing_plan, BillingPlan::new)?,
+            first_name: None,
+            last_name: None,
             roles: Vec::new(),
         };
         Ok((organization_id, create))

@@ -1,0 +1,147 @@
+//! Every operation of the organization's document, as everybody who may and who may not.
+
+use axum::body::Body;
+use serde_json::json;
+
+use crate::openapi::OF_A_BOUND_KEY;
+use crate::openapi::operations::{Operation, of, text};
+use crate::organization::{SCOPES, Tenant, refused};
+use crate::support::{Answer, Caller, World};
+
+/// One tenant with one of everything, in the state in which one operation succeeds.
+struct Scene<'w> {
+    tenant: Tenant<'w>,
+    user: String,
+    role: String,
+    key: String,
+}
+
+impl<'w> Scene<'w> {
+    async fn ready_for(world: &'w World, operation: &Operation) -> Self {
+        let tenant = Tenant::new(world, "Acme Corp").await;
+        tenant.user("Somebody", &["Owner"]).await;
+        let user = tenant.user("Ada", &[]).await;
+        let role = tenant.role("Reader", &[]).await;
+        let key = tenant.key(&[], json!({})).await;
+        if operation.id() == "enable_organization_api_key" {
+            let path = format!("{}/disable", tenant.at("api-keys", &key));
+            assert_eq!(tenant.owner.post_empty(&path).await.status, 200);
+        }
+        let id = |thing: &serde_json::Value| text(&thing["id"]).to_owned();
+        Self { user: id(&user), role: id(&role), key: id(&key), tenant }
+    }
+
+    async fn call(&self, caller: &Caller<'_>, operation: &Operation) -> Answer {
+        let path = operation.at(|name| match name {
+            "org" => "acme-corp".to_owned(),
+            "keyId" => self.key.clone(),
+            "id" if operation.path.contains("/users/") => self.user.clone(),
+            "id" if operation.path.contains("/roles/") => self.role.clone(),
+            _ => panic!("what does {} name?", operation.path),
+        });
+        let request = caller.request(&operation.method, &path);
+        let Some(mut body) = operation.body_example() else {
+            return caller.send(request, Body::empty()).await;
+        };
+        if let Some(member) = body.get_mut("userId") {
+            *member = json!(self.user);
+        }
+        caller.send(request.header("content-type", "application/json"), body.to_string()).await
+    }
+}
+
+fn scope(operation: &Operation) -> Option<String> {
+    let scope = operation.permissions().unwrap().into_iter().next();
+    match &scope {
+        Some(scope) => assert!(SCOPES.contains(&scope.as_str()), "{} needs {scope}", operation.id()),
+        None => assert_eq!(operation.id(), OF_A_BOUND_KEY),
+    }
+    scope
+}
+
+#[tokio::test]
+async fn nobody_and_keys_that_open_nothing_get_nowhere() {
+    let world = World::new().await;
+    let operations = of("organization");
+    assert!(operations.len() > 20, "{} operations", operations.len());
+    let scene = Scene::ready_for(&world, &operations[0]).await;
+    let partner = world.partner().await;
+    let test = scene.tenant.key(&["*"], json!({"environment": "test"})).await;
+    let scim = scene.tenant.key(&["*"], json!({"type": "scim"})).await;
+    let revoked = scene.tenant.key(&["*"], json!({})).await;
+    assert_eq!(scene.tenant.owner.delete(&scene.tenant.at("api-keys", &revoked)).await.status, 204);
+    let keys = [
+        ("garbage", "garbage".to_owned()),
+        ("test", text(&test["key"]).to_owned()),
+        ("scim", text(&scim["key"]).to_owned()),
+        ("revoked", text(&revoked["key"]).to_owned()),
+        ("admin", partner.key.clone().unwrap()),
+        ("bootstrap", world.bootstrap().key.clone().unwrap()),
+    ];
+    for operation in operations {
+        let answer = scene.call(&world.nobody(), &operation).await;
+        refused(&answer, 401, "unauthorized", "Present a key as `Authorization: Bearer …`");
+        operation.admits(&answer);
+        for (what, key) in &keys {
+            let answer = scene.call(&world.bearer(key), &operation).await;
+            assert_eq!(answer.status, 401, "{what} on {}: {}", operation.id(), answer.text);
+            refused(&answer, 401, "unauthorized", "The presented key opens nothing here");
+            operation.admits(&answer);
+        }
+    }
+}
+
+#[tokio::test]
+async fn whoever_lacks_exactly_the_scope_is_told_so() {
+    let world = World::new().await;
+    let operations = of("organization");
+    let scene = Scene::ready_for(&world, &operations[0]).await;
+    for operation in operations {
+        let Some(needed) = scope(&operation) else { continue };
+        let held: Vec<_> = SCOPES.into_iter().filter(|scope| *scope != needed).collect();
+        let caller = scene.tenant.holding(&held).await;
+        let detail = format!("The scope {needed} is required");
+        let answer = scene.call(&caller, &operation).await;
+        refused(&answer, 403, "forbidden", &detail);
+        operation.admits(&answer);
+        // Nor does a malformed request change the order of the checks.
+        let path = operation.at(|_| "not%20an%20id".to_owned()) + "?limit=-1&surprise";
+        let request = caller.request(&operation.method, &path).header("content-type", "text/plain");
+        refused(&caller.send(request, "{").await, 403, "forbidden", &detail);
+    }
+}
+
+/// The other half of the proof that the declared scope is the one that guards. What a body's example gives away must be
+/// held besides.
+#[tokio::test]
+async fn nothing_but_the_scope_is_needed() {
+    for operation in of("organization") {
+        let world = World::new().await;
+        let scene = Scene::ready_for(&world, &operation).await;
+        let caller = match scope(&operation) {
+            None => {
+                let user = json!({"id": scene.user});
+                scene.tenant.bound(&user, &[]).await.1
+            }
+            Some(needed) => {
+                let mut held = vec![needed.as_str()];
+                match operation.id() {
+                    "create_organization_api_key" | "update_organization_api_key" => {
+                        held.extend(["users:read", "users:write"]);
+                    }
+                    "create_role" | "update_role" => held.extend(["invoices:*", "usage:read"]),
+                    "create_organization_user" | "update_organization_user" => {
+                        let all = "organizations:read users:read roles:read api-keys:read api-keys:write \
+                                   keys:verify usage:read";
+                        held.extend(all.split_ascii_whitespace());
+                    }
+                    _ => {}
+                }
+                scene.tenant.holding(&held).await
+            }
+        };
+        let answer = scene.call(&caller, &operation).await;
+        assert!((200..300).contains(&answer.status), "{}: {} {}", operation.id(), answer.status, answer.text);
+        operation.admits(&answer);
+    }
+}
