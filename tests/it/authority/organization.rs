@@ -1,15 +1,15 @@
 //! Every operation of the organization's document, as everybody who may and who may not.
 
 use axum::body::Body;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::openapi::OF_A_BOUND_KEY;
 use crate::openapi::operations::{Operation, of, text};
 use crate::organization::{SCOPES, Tenant, refused};
 use crate::support::{Answer, Caller, World};
 
-/// One tenant with one of everything, in the state in which one operation succeeds.
-struct Scene<'w> {
+/// One tenant with one of everything.
+pub(crate) struct Scene<'w> {
     tenant: Tenant<'w>,
     user: String,
     role: String,
@@ -17,36 +17,66 @@ struct Scene<'w> {
 }
 
 impl<'w> Scene<'w> {
-    async fn ready_for(world: &'w World, operation: &Operation) -> Self {
+    pub(crate) async fn new(world: &'w World) -> Self {
         let tenant = Tenant::new(world, "Acme Corp").await;
         tenant.user("Somebody", &["Owner"]).await;
         let user = tenant.user("Ada", &[]).await;
         let role = tenant.role("Reader", &[]).await;
         let key = tenant.key(&[], json!({})).await;
-        if operation.id() == "enable_organization_api_key" {
-            let path = format!("{}/disable", tenant.at("api-keys", &key));
-            assert_eq!(tenant.owner.post_empty(&path).await.status, 200);
-        }
-        let id = |thing: &serde_json::Value| text(&thing["id"]).to_owned();
+        let id = |thing: &Value| text(&thing["id"]).to_owned();
         Self { user: id(&user), role: id(&role), key: id(&key), tenant }
     }
 
-    async fn call(&self, caller: &Caller<'_>, operation: &Operation) -> Answer {
-        let path = operation.at(|name| match name {
-            "org" => "acme-corp".to_owned(),
+    /// Puts things into the state in which `operation` succeeds.
+    pub(crate) async fn ready_for(&self, operation: &Operation) {
+        if operation.id() == "enable_organization_api_key" {
+            let path = self.tenant.path(&format!("/api-keys/{}/disable", self.key));
+            assert_eq!(self.tenant.owner.post_empty(&path).await.status, 200);
+        }
+    }
+
+    async fn set_for(world: &'w World, operation: &Operation) -> Self {
+        let scene = Self::new(world).await;
+        scene.ready_for(operation).await;
+        scene
+    }
+
+    /// Whoever may do everything here; who a key is, only a bound one can ask.
+    pub(crate) async fn caller(&self, operation: &Operation) -> Caller<'w> {
+        match operation.id() {
+            OF_A_BOUND_KEY => self.tenant.bound(&json!({"id": self.user}), &[]).await.1,
+            _ => self.tenant.owner.clone(),
+        }
+    }
+
+    pub(crate) fn path(&self, operation: &Operation) -> String {
+        operation.at(|name| match name {
+            "org" => text(&self.tenant.organization["slug"]).to_owned(),
             "keyId" => self.key.clone(),
             "id" if operation.path.contains("/users/") => self.user.clone(),
             "id" if operation.path.contains("/roles/") => self.role.clone(),
             _ => panic!("what does {} name?", operation.path),
-        });
-        let request = caller.request(&operation.method, &path);
-        let Some(mut body) = operation.body_example() else {
-            return caller.send(request, Body::empty()).await;
-        };
+        })
+    }
+
+    /// The documented example, about what is there.
+    pub(crate) fn body(&self, operation: &Operation) -> Option<Value> {
+        let mut body = operation.body_example()?;
         if let Some(member) = body.get_mut("userId") {
             *member = json!(self.user);
         }
-        caller.send(request.header("content-type", "application/json"), body.to_string()).await
+        Some(body)
+    }
+
+    /// Sends `operation` about what is there, as the document shows it.
+    pub(crate) async fn call(&self, caller: &Caller<'_>, operation: &Operation) -> Answer {
+        let request = caller.request(&operation.method, &self.path(operation));
+        match self.body(operation) {
+            Some(body) => {
+                caller.send(request.header("content-type", "application/json"), body.to_string()).await
+            }
+            None => caller.send(request, Body::empty()).await,
+        }
     }
 }
 
@@ -64,7 +94,7 @@ async fn nobody_and_keys_that_open_nothing_get_nowhere() {
     let world = World::new().await;
     let operations = of("organization");
     assert!(operations.len() > 20, "{} operations", operations.len());
-    let scene = Scene::ready_for(&world, &operations[0]).await;
+    let scene = Scene::set_for(&world, &operations[0]).await;
     let partner = world.partner().await;
     let test = scene.tenant.key(&["*"], json!({"environment": "test"})).await;
     let scim = scene.tenant.key(&["*"], json!({"type": "scim"})).await;
@@ -95,7 +125,7 @@ async fn nobody_and_keys_that_open_nothing_get_nowhere() {
 async fn whoever_lacks_exactly_the_scope_is_told_so() {
     let world = World::new().await;
     let operations = of("organization");
-    let scene = Scene::ready_for(&world, &operations[0]).await;
+    let scene = Scene::set_for(&world, &operations[0]).await;
     for operation in operations {
         let Some(needed) = scope(&operation) else { continue };
         let held: Vec<_> = SCOPES.into_iter().filter(|scope| *scope != needed).collect();
@@ -117,7 +147,7 @@ async fn whoever_lacks_exactly_the_scope_is_told_so() {
 async fn nothing_but_the_scope_is_needed() {
     for operation in of("organization") {
         let world = World::new().await;
-        let scene = Scene::ready_for(&world, &operation).await;
+        let scene = Scene::set_for(&world, &operation).await;
         let caller = match scope(&operation) {
             None => {
                 let user = json!({"id": scene.user});

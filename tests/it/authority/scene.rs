@@ -3,7 +3,7 @@
 use axum::body::Body;
 use serde_json::{Value, json};
 
-use super::platform;
+use super::{organization, platform};
 
 use crate::openapi::operations::{Operation, text};
 use crate::openapi::{OF_THE_PRESENTED_KEY, WITHOUT_CALLER};
@@ -52,6 +52,7 @@ pub(crate) struct Scene<'w> {
     pub(crate) key: String,
     /// What the operator's operations are about.
     platform: platform::Scene,
+    organization: organization::Scene<'w>,
 }
 
 impl<'w> Scene<'w> {
@@ -68,11 +69,15 @@ impl<'w> Scene<'w> {
             admin_key: other.id,
         };
         let platform = platform::Scene::new(world).await;
-        Self { world, owner, ids, key: text(&issued["api_key"]).to_owned(), platform }
+        let organization = organization::Scene::new(world).await;
+        Self { world, owner, ids, key: text(&issued["api_key"]).to_owned(), platform, organization }
     }
 
     /// Whoever may do `operation`, whatever it is.
-    pub(crate) fn caller(&self, operation: &Operation) -> Caller<'w> {
+    pub(crate) async fn caller(&self, operation: &Operation) -> Caller<'w> {
+        if operation.surface == "organization" {
+            return self.organization.caller(operation).await;
+        }
         let needed = operation.permissions().unwrap();
         match (needed.first().map(String::as_str), operation.id()) {
             _ if operation.surface == "platform" => self.world.bootstrap(),
@@ -92,8 +97,10 @@ impl<'w> Scene<'w> {
 
     /// Puts things into the state in which `operation` succeeds.
     pub(crate) async fn ready_for(&self, operation: &Operation) {
-        if operation.surface == "platform" {
-            self.platform.ready_for(self.world, operation).await;
+        match operation.surface {
+            "platform" => self.platform.ready_for(self.world, operation).await,
+            "organization" => self.organization.ready_for(operation).await,
+            _ => {}
         }
         if operation.id() == "reactivate_user" {
             let answer = self.owner.post_empty(&format!("/v1/admin/users/{}/suspend", self.ids.user)).await;
@@ -104,6 +111,7 @@ impl<'w> Scene<'w> {
     pub(crate) fn path(&self, operation: &Operation) -> String {
         match operation.surface {
             "platform" => self.platform.path(operation),
+            "organization" => self.organization.path(operation),
             _ => path(operation, &self.ids),
         }
     }
@@ -112,16 +120,18 @@ impl<'w> Scene<'w> {
     pub(crate) fn body(&self, operation: &Operation) -> Option<Value> {
         match operation.surface {
             "platform" => self.platform.body(operation),
+            "organization" => self.organization.body(operation),
             _ => body(operation, &self.ids),
         }
     }
 
     /// Sends `operation` about what is there, as the document shows it.
     pub(crate) async fn call(&self, caller: &Caller<'_>, operation: &Operation) -> Answer {
-        if operation.surface == "platform" {
-            return self.platform.call(caller, operation).await;
+        match operation.surface {
+            "platform" => self.platform.call(caller, operation).await,
+            "organization" => self.organization.call(caller, operation).await,
+            _ => call(caller, operation, &self.ids).await,
         }
-        call(caller, operation, &self.ids).await
     }
 }
 

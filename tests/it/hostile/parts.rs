@@ -69,7 +69,7 @@ async fn ids_of_another_form_are_malformed() {
         let Some(sentence) = malformed(&operation.path) else { continue };
         operations += 1;
         for text in texts {
-            let caller = scene.caller(operation);
+            let caller = scene.caller(operation).await;
             let path = operation.at(|_| text.to_owned());
             let request = caller.request(&operation.method, &path).header("content-type", "application/json");
             let body = scene.body(operation).map(|body| body.to_string()).unwrap_or_default();
@@ -213,7 +213,7 @@ async fn query_values_out_of_range_are_refused() {
                 ),
                 other => panic!("what is {other} of {}?", operation.id()),
             };
-            let caller = scene.caller(operation);
+            let caller = scene.caller(operation).await;
             let path = scene.path(operation);
             for value in values {
                 let encoded: String = value.bytes().map(|byte| format!("%{byte:02X}")).collect();
@@ -230,7 +230,7 @@ async fn queries_are_read_strictly() {
     let world = World::new().await;
     let scene = Scene::new(&world).await;
     for operation in all().iter().filter(|operation| operation.method == "GET") {
-        let caller = scene.caller(operation);
+        let caller = scene.caller(operation).await;
         let path = scene.path(operation);
         let get = async |query: &str| caller.get(&format!("{path}?{query}")).await;
         for (query, name) in
@@ -256,7 +256,7 @@ async fn two_authorizations_are_none() {
     let world = World::new().await;
     let scene = Scene::new(&world).await;
     for operation in all() {
-        let Some(key) = scene.caller(&operation).key else {
+        let Some(key) = scene.caller(&operation).await.key else {
             assert_eq!(operation.id(), WITHOUT_CALLER);
             continue;
         };

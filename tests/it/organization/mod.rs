@@ -93,7 +93,8 @@ impl<'w> Tenant<'w> {
 
 pub(crate) fn key_body(permissions: &[&str], more: Value) -> Value {
     let mut body = json!({"name": "A key", "permissions": permissions});
-    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let Value::Object(more) = more else { panic!("{more} is no object") };
+    body.as_object_mut().unwrap().extend(more);
     body
 }
 

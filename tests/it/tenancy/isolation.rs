@@ -49,12 +49,12 @@ fn slots(operation: &Operation) -> Vec<Slot> {
         }
     }
     if let Some(body) = operation.body_example() {
-        members(&body, String::new(), operation.surface, &mut slots);
+        members(&body, "", operation.surface, &mut slots);
     }
     slots
 }
 
-fn members(value: &Value, at: String, surface: &str, slots: &mut Vec<Slot>) {
+fn members(value: &Value, at: &str, surface: &str, slots: &mut Vec<Slot>) {
     match value {
         Value::Object(map) => {
             for (name, value) in map {
@@ -64,13 +64,13 @@ fn members(value: &Value, at: String, surface: &str, slots: &mut Vec<Slot>) {
                     (Some(kind), Value::Array(items)) if items.iter().all(Value::is_string) => {
                         slots.push(Slot::Body(format!("{at}/0"), kind));
                     }
-                    _ => members(value, at, surface, slots),
+                    _ => members(value, &at, surface, slots),
                 }
             }
         }
         Value::Array(items) => {
             for (place, value) in items.iter().enumerate() {
-                members(value, format!("{at}/{place}"), surface, slots);
+                members(value, &format!("{at}/{place}"), surface, slots);
             }
         }
         _ => {}

@@ -118,7 +118,7 @@ pub async fn update<A: Answer>(
                 told(roles).unwrap_or(Detail::Null)
             });
         }
-        let turned = status_turn(before.status, status);
+        let turned = status_turn(before.status, &status);
         if let Some((status, _)) = turned {
             account.status = status;
         }
@@ -141,8 +141,8 @@ pub async fn update<A: Answer>(
 }
 
 /// The new status and what it is called to get there; `None` when it stays.
-fn status_turn(before: AccountStatus, asked: Field<AccountStatus>) -> Option<(AccountStatus, Verb)> {
-    let Field::Set(asked) = asked else { return None };
+fn status_turn(before: AccountStatus, asked: &Field<AccountStatus>) -> Option<(AccountStatus, Verb)> {
+    let Field::Set(asked) = *asked else { return None };
     match asked {
         same if same == before => None,
         AccountStatus::Suspended => Some((asked, Verb::Suspended)),

@@ -2,6 +2,7 @@
 
 use claviger_app::{roles, users};
 use claviger_domain::account::UserAccount;
+use claviger_domain::ids::AdminKeyId;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -94,7 +95,7 @@ impl From<users::Seen> for UserView {
         Self {
             id: id.prefixed(),
             organization_id: organization.prefixed(),
-            admin_key_id: admin_key.map(|id| id.prefixed()),
+            admin_key_id: admin_key.map(AdminKeyId::prefixed),
             external_id: external_id.map(|id| id.to_string()),
             name: name.to_string(),
             email: email.map(|email| email.to_string()),

@@ -3,6 +3,7 @@
 use claviger_app::credentials;
 use claviger_domain::Timestamp;
 use claviger_domain::credential::{Class, Credential, Network, Revocation};
+use claviger_domain::ids::UserAccountId;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -102,7 +103,7 @@ impl ApiKeyView {
             name: name.to_string(),
             description: description.map(|text| text.to_string()),
             organization_id: organization.prefixed(),
-            user_id: user_account.map(|id| id.prefixed()),
+            user_id: user_account.map(UserAccountId::prefixed),
             kind: match class {
                 Class::Partner => "partner",
                 Class::Live | Class::Test => "api_key",
