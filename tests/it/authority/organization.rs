@@ -11,6 +11,8 @@ use crate::support::{Answer, Caller, World};
 /// One tenant with one of everything.
 pub(crate) struct Scene<'w> {
     tenant: Tenant<'w>,
+    /// Who is bound to a user that nothing happens to.
+    bound: Caller<'w>,
     user: String,
     role: String,
     key: String,
@@ -19,12 +21,13 @@ pub(crate) struct Scene<'w> {
 impl<'w> Scene<'w> {
     pub(crate) async fn new(world: &'w World) -> Self {
         let tenant = Tenant::new(world, "Acme Corp").await;
-        tenant.user("Somebody", &["Owner"]).await;
+        let somebody = tenant.user("Somebody", &["Owner"]).await;
+        let bound = tenant.bound(&somebody, &[]).await.1;
         let user = tenant.user("Ada", &[]).await;
         let role = tenant.role("Reader", &[]).await;
         let key = tenant.key(&[], json!({})).await;
         let id = |thing: &Value| text(&thing["id"]).to_owned();
-        Self { user: id(&user), role: id(&role), key: id(&key), tenant }
+        Self { bound, user: id(&user), role: id(&role), key: id(&key), tenant }
     }
 
     /// Puts things into the state in which `operation` succeeds.
@@ -42,11 +45,8 @@ impl<'w> Scene<'w> {
     }
 
     /// Whoever may do everything here; who a key is, only a bound one can ask.
-    pub(crate) async fn caller(&self, operation: &Operation) -> Caller<'w> {
-        match operation.id() {
-            OF_A_BOUND_KEY => self.tenant.bound(&json!({"id": self.user}), &[]).await.1,
-            _ => self.tenant.owner.clone(),
-        }
+    pub(crate) fn caller(&self, operation: &Operation) -> Caller<'w> {
+        if operation.id() == OF_A_BOUND_KEY { self.bound.clone() } else { self.tenant.owner.clone() }
     }
 
     pub(crate) fn path(&self, operation: &Operation) -> String {

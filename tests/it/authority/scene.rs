@@ -74,9 +74,9 @@ impl<'w> Scene<'w> {
     }
 
     /// Whoever may do `operation`, whatever it is.
-    pub(crate) async fn caller(&self, operation: &Operation) -> Caller<'w> {
+    pub(crate) fn caller(&self, operation: &Operation) -> Caller<'w> {
         if operation.surface == "organization" {
-            return self.organization.caller(operation).await;
+            return self.organization.caller(operation);
         }
         let needed = operation.permissions().unwrap();
         match (needed.first().map(String::as_str), operation.id()) {

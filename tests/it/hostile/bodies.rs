@@ -17,7 +17,7 @@ async fn at_every_body(bodies: impl Fn(&Operation, &Value) -> Vec<(Vec<u8>, u16)
         let Some(good) = scene.body(&operation) else { continue };
         scene.ready_for(&operation).await;
         operations += 1;
-        let caller = scene.caller(&operation).await;
+        let caller = scene.caller(&operation);
         let before = rows::everything(&world).await;
         for (bad, status) in bodies(&operation, &good) {
             let shown = String::from_utf8_lossy(&bad[..bad.len().min(200)]).into_owned();

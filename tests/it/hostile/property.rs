@@ -162,7 +162,7 @@ async fn throw(world: &World, operations: &[Operation], thrown: &Thrown) -> [u32
     let mut scene = Scene::new(world).await;
     for operation in operations {
         scene.ready_for(operation).await;
-        let caller = scene.caller(operation).await;
+        let caller = scene.caller(operation);
         let path = thrown.path(&scene, operation);
         let mut request = caller.request(&operation.method, &path);
         for (name, value) in [

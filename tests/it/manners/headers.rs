@@ -30,7 +30,7 @@ async fn every_answer_is_guarded() {
     let world = World::new().await;
     let scene = Scene::new(&world).await;
     for operation in all() {
-        let caller = scene.caller(&operation).await;
+        let caller = scene.caller(&operation);
         for caller in [world.nobody(), caller] {
             is_guarded(&scene.call(&caller, &operation).await);
         }
@@ -65,7 +65,7 @@ async fn what_holds_a_key_is_stored_nowhere_on_its_way() {
         let world = World::new().await;
         let scene = Scene::new(&world).await;
         scene.ready_for(&operation).await;
-        let answer = scene.call(&scene.caller(&operation).await, &operation).await;
+        let answer = scene.call(&scene.caller(&operation), &operation).await;
         assert!(answer.status < 300, "{}: {}", operation.id(), answer.text);
         if has_a_key(&answer.text) {
             assert_eq!(answer.header("cache-control"), "no-store", "{}", operation.id());
@@ -81,8 +81,10 @@ async fn what_holds_a_key_is_stored_nowhere_on_its_way() {
             "create_api_key",
             "create_api_keys",
             "create_credential",
+            "create_organization_api_key",
             "rotate_api_key",
             "rotate_credential",
+            "rotate_organization_api_key",
         ],
         "and nothing else does"
     );
@@ -95,7 +97,7 @@ async fn a_head_is_a_get_without_its_body() {
     let reads = of("partner").into_iter().filter(|operation| operation.method == "GET");
     for operation in reads {
         let path = scene.path(&operation);
-        for caller in [world.nobody(), world.bearer("rubbish"), scene.caller(&operation).await] {
+        for caller in [world.nobody(), world.bearer("rubbish"), scene.caller(&operation)] {
             let got = caller.get(&path).await;
             let head = caller.send(caller.request("HEAD", &path), Body::empty()).await;
             assert_eq!((head.status, head.text.as_str()), (got.status, ""), "{path}");
