@@ -36,6 +36,15 @@ bench-gateway *parts:
     cargo build --release
     cargo bench -p claviger-tests --bench gateway -- {{ parts }}
 
+# Exports and verifies an audit log of a million entries, and looks for what was touched in it
+bench-audit *entries:
+    cargo build --release
+    cargo bench -p claviger-tests --bench audit -- {{ entries }}
+
+# Measures the analytics question on a year of figures of ten thousand keys
+bench-analytics:
+    cargo bench -p claviger-tests --bench analytics
+
 # Half of what the server can do for an hour, or MINUTES: one line a minute, and whether the last ten are as the first
 soak minutes="60":
     cargo build --release

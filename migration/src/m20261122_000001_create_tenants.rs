@@ -2,7 +2,9 @@
 
 use sea_orm_migration::prelude::*;
 
-use crate::schema::{bytes, id, index, number, number_null, references, text, text_null, uuid, uuid_null};
+use crate::schema::{
+    bytes, flag, id, index, number, number_null, references, text, text_null, uuid, uuid_null,
+};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
@@ -24,6 +26,12 @@ impl MigrationTrait for Migration {
             .col(text("status"))
             .col(text("metadata"))
             .col(text("ip_allowlist"))
+            .col(number_null("key_lifetime_usual_s"))
+            .col(number_null("key_lifetime_most_s"))
+            .col(flag("key_expiry_demanded"))
+            .col(text("default_limits"))
+            .col(number_null("kept_audit_days"))
+            .col(number_null("kept_usage_days"))
             .col(number("created_at"))
             .col(number_null("updated_at"))
             .col(number("revision"))
@@ -65,11 +73,43 @@ impl MigrationTrait for Migration {
             .col(text("metadata"))
             .col(text("status"))
             .col(text_null("billing_plan"))
+            .col(text_null("first_name"))
+            .col(text_null("last_name"))
+            .col(text("roles"))
             .col(number("created_at"))
             .col(number_null("updated_at"))
             .col(number("revision"))
             .foreign_key(&mut references("user_accounts", "organization_id", "organizations"))
             .foreign_key(&mut references("user_accounts", "admin_key_id", "admin_keys"))
+            .take();
+        // The four system roles are in no table. `name_key` is the name without its case.
+        let roles = Table::create()
+            .table("roles")
+            .col(id("id"))
+            .col(uuid("organization_id"))
+            .col(text("name"))
+            .col(text("name_key"))
+            .col(text_null("description"))
+            .col(text("permissions"))
+            .col(number("created_at"))
+            .col(number_null("updated_at"))
+            .col(number("revision"))
+            .foreign_key(&mut references("roles", "organization_id", "organizations"))
+            .take();
+        // One row, or none before the first change.
+        let settings = Table::create()
+            .table("settings")
+            .col(number("id").primary_key())
+            .col(number_null("key_lifetime_usual_s"))
+            .col(number_null("key_lifetime_most_s"))
+            .col(flag("key_expiry_demanded"))
+            .col(text("default_limits"))
+            .col(number_null("kept_audit_days"))
+            .col(number_null("kept_usage_days"))
+            .col(text("forward_auth_dialect"))
+            .col(text("cors_origins"))
+            .col(number_null("updated_at"))
+            .col(number("revision"))
             .take();
         // By these a pepper is known again: never the pepper, only a digest made under it.
         let pepper_checks = Table::create()
@@ -78,7 +118,9 @@ impl MigrationTrait for Migration {
             .col(bytes("digest"))
             .col(number("created_at"))
             .take();
-        for table in [organizations, bootstrap_keys, admin_keys, user_accounts, pepper_checks] {
+        for table in
+            [organizations, bootstrap_keys, admin_keys, user_accounts, roles, settings, pepper_checks]
+        {
             manager.create_table(table).await?;
         }
         for index in [
@@ -92,15 +134,32 @@ impl MigrationTrait for Migration {
             index("user_accounts", &["admin_key_id", "id"], false),
             index("user_accounts", &["admin_key_id", "status", "id"], false),
             index("user_accounts", &["organization_id", "id"], false),
+            index("user_accounts", &["organization_id", "status", "id"], false),
+            index("roles", &["organization_id", "name_key"], true),
         ] {
             manager.create_index(index).await?;
         }
+        // The users that no partner made have external ids of their organization's.
+        manager
+            .get_connection()
+            .execute_unprepared(
+                "CREATE UNIQUE INDEX user_accounts_own_external_id \
+                 ON user_accounts (organization_id, external_id) WHERE admin_key_id IS NULL",
+            )
+            .await?;
         // One bootstrap key is in force at a time; an old one may come back. Both databases take this form.
         manager
             .get_connection()
             .execute_unprepared(
                 "CREATE UNIQUE INDEX bootstrap_keys_live ON bootstrap_keys ((revoked_at IS NULL)) \
                  WHERE revoked_at IS NULL",
+            )
+            .await?;
+        // Few users have a role: those of an organization, and who has a certain one, are found among these.
+        manager
+            .get_connection()
+            .execute_unprepared(
+                "CREATE INDEX user_accounts_members ON user_accounts (organization_id, id) WHERE roles <> ''",
             )
             .await?;
         Ok(())

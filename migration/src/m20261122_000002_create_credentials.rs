@@ -81,12 +81,12 @@ impl MigrationTrait for Migration {
             manager.create_index(index).await?;
         }
         // Lists leave revoked credentials out unless asked; both databases take this form.
-        manager
-            .get_connection()
-            .execute_unprepared(
-                "CREATE INDEX credentials_live ON credentials (admin_key_id, id) WHERE revoked_at IS NULL",
-            )
-            .await?;
+        for statement in [
+            "CREATE INDEX credentials_live ON credentials (admin_key_id, id) WHERE revoked_at IS NULL",
+            "CREATE INDEX credentials_live_of ON credentials (organization_id, id) WHERE revoked_at IS NULL",
+        ] {
+            manager.get_connection().execute_unprepared(statement).await?;
+        }
         Ok(())
     }
 }

@@ -9,9 +9,11 @@ use crate::schema::{number, text, uuid};
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 
-/// One counted thing: rows of `table` that satisfy `when`, by admin key. `{row}` is the row.
+/// One counted thing: rows of `table` that satisfy `when`, by each of their owners. `{row}` is the row.
 struct Counted {
     table: &'static str,
+    /// The columns that say whose the row is.
+    owners: &'static [&'static str],
     /// The word under which the count is kept, as an SQL expression over the row.
     what: &'static str,
     when: &'static str,
@@ -19,22 +21,35 @@ struct Counted {
     changes: Option<&'static str>,
 }
 
+/// Both who made it and the tenant see it in a list with a total.
+const SHARED: &[&str] = &["admin_key_id", "organization_id"];
+/// The log is counted for partners only: other surfaces page through it with a cursor.
+const PARTNERS: &[&str] = &["admin_key_id"];
+
 const COUNTED: [Counted; 5] = [
-    Counted { table: "credentials", what: "'credentials'", when: "TRUE", changes: None },
+    Counted { table: "credentials", owners: SHARED, what: "'credentials'", when: "TRUE", changes: None },
     Counted {
         table: "credentials",
+        owners: SHARED,
         what: "'credentials.live'",
         when: "{row}.revoked_at IS NULL",
         changes: Some("revoked_at"),
     },
     Counted {
         table: "user_accounts",
+        owners: SHARED,
         what: "'users.' || {row}.status",
         when: "TRUE",
         changes: Some("status"),
     },
-    Counted { table: "audit_log", what: "'audit'", when: "TRUE", changes: None },
-    Counted { table: "audit_log", what: "'audit.changes'", when: "{row}.is_change", changes: None },
+    Counted { table: "audit_log", owners: PARTNERS, what: "'audit'", when: "TRUE", changes: None },
+    Counted {
+        table: "audit_log",
+        owners: PARTNERS,
+        what: "'audit.changes'",
+        when: "{row}.is_change",
+        changes: None,
+    },
 ];
 
 #[async_trait::async_trait]
@@ -57,9 +72,12 @@ impl MigrationTrait for Migration {
             for (event, removes, adds) in events(counted) {
                 let name =
                     format!("tally_{place}_{}", event.split(' ').next().unwrap_or_default().to_lowercase());
-                let old = removes.then(|| part(counted, "OLD", -1));
-                let new = adds.then(|| part(counted, "NEW", 1));
-                let step = step(&old.into_iter().chain(new).collect::<Vec<_>>());
+                let mut parts = Vec::new();
+                for owner in counted.owners {
+                    parts.extend(removes.then(|| part(counted, owner, "OLD", -1)));
+                    parts.extend(adds.then(|| part(counted, owner, "NEW", 1)));
+                }
+                let step = step(&parts);
                 let table = counted.table;
                 let statements = match manager.get_database_backend() {
                     DbBackend::Postgres => vec![
@@ -93,12 +111,12 @@ fn events(counted: &Counted) -> Vec<(String, bool, bool)> {
 }
 
 /// What one state of a row adds to its count, as a query of at most one row.
-fn part(counted: &Counted, row: &str, by: i8) -> String {
+fn part(counted: &Counted, owner: &str, row: &str, by: i8) -> String {
     let what = counted.what.replace("{row}", row);
     let when = counted.when.replace("{row}", row);
     format!(
-        "SELECT {row}.admin_key_id AS owner_id, {what} AS what, {by} AS n \
-         WHERE {row}.admin_key_id IS NOT NULL AND {when}"
+        "SELECT {row}.{owner} AS owner_id, {what} AS what, {by} AS n \
+         WHERE {row}.{owner} IS NOT NULL AND {when}"
     )
 }
 

@@ -1,6 +1,7 @@
 //! The audit log: what it says of each call, and to whom.
 
 mod changes;
+mod export;
 mod origins;
 mod reads;
 mod refusals;

@@ -13,6 +13,8 @@ use crate::openapi::operations::{Operation, of};
 use crate::support::{ALL, Answer, World};
 
 mod gateway;
+mod organization;
+mod platform;
 pub(crate) mod scene;
 
 use scene::{Ids, Scene, call};

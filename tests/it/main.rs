@@ -11,5 +11,8 @@ mod hardening;
 mod hostile;
 mod manners;
 mod openapi;
+mod organization;
 mod partner;
+mod platform;
 mod support;
+mod tenancy;

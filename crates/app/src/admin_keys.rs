@@ -7,18 +7,16 @@ use claviger_domain::audit::{Detail, Details, Resource, Verb};
 use claviger_domain::capability::Capability::{ManageAdminKeys, RevokeSelf};
 use claviger_domain::capability::{Capability, CapabilitySet};
 use claviger_domain::ids::{AdminKeyId, OrganizationId};
-use claviger_domain::organization::{Organization, Slug};
 use claviger_domain::page::{Slice, Window};
 use claviger_domain::revision::{Precondition, Revision};
 use claviger_domain::secret::{KeyFormat, Plaintext};
 use claviger_domain::text::Name;
-use claviger_engine::Change;
 use claviger_store::{StoreError, Tables, Tx};
 
 use crate::call::{Changed, Direct, Fact};
 use crate::field::Changes;
 use crate::memory::Learn;
-use crate::{Answer, Call, Error, Field, State};
+use crate::{Answer, Call, Error, Field, State, organizations};
 
 /// An admin key and the name of its entity.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,18 +74,8 @@ pub async fn create<A: Answer>(
             Some(organization) if organization.is_suspended() => return Err(Error::OrganizationSuspended),
             Some(organization) => organization,
             None => {
-                let organization = open(call, tx, entity, now).await?;
-                entries.push(Fact {
-                    resource: Resource::Organization,
-                    verb: Verb::Created,
-                    target: organization.id.uuid(),
-                    organization: Some(organization.id),
-                    details: vec![
-                        ("name".to_owned(), Detail::Text(organization.name.to_string())),
-                        ("slug".to_owned(), Detail::Text(organization.slug.to_string())),
-                    ],
-                    learn: Learn::Engine(Change::Organization(Box::new(organization.clone()))),
-                });
+                let (organization, fact) = organizations::open(call, tx, entity, now).await?;
+                entries.push(fact);
                 organization
             }
         };
@@ -138,12 +126,17 @@ pub async fn list(call: &Call, include_revoked: bool, window: Window) -> Result<
     ids.sort_unstable();
     ids.dedup();
     let organizations = store.organizations().find_many_unscoped(&ids).await?;
-    let mut items = Vec::with_capacity(found.items.len());
-    for key in found.items {
+    let name_of = |key: &AdminKey| {
         let organization = organizations.iter().find(|organization| organization.id == key.organization);
-        items.push(Seen { entity: organization.ok_or_else(|| orphan(&key))?.name.clone(), key });
+        organization.map(|organization| organization.name.clone())
+    };
+    if let Some(orphaned) = found.items.iter().find(|key| name_of(key).is_none()) {
+        return Err(orphan(orphaned));
     }
-    Ok(Slice { items, total: found.total, window: found.window })
+    Ok(found.with(|keys| {
+        let seen = |key: AdminKey| Some(Seen { entity: name_of(&key)?, key });
+        keys.into_iter().filter_map(seen).collect()
+    }))
 }
 
 /// The caller itself; any admin key may ask.
@@ -155,11 +148,7 @@ pub async fn me(call: &Call) -> Result<Me, Error> {
         Actor::Bootstrap(id) => {
             let found = call.app().store().bootstrap_keys().find_unscoped(*id).await?;
             let key = found.ok_or(Error::UnknownKey)?;
-            let capabilities = Capability::GRANTABLE
-                .into_iter()
-                .filter(|capability| call.require(*capability).is_ok())
-                .collect();
-            Ok(Me::Bootstrap { key, capabilities })
+            Ok(Me::Bootstrap { key, capabilities: Capability::BESIDE_PARTNERS.into_iter().collect() })
         }
         Actor::AdminKey { id, .. } => {
             let found = call.app().store().admin_keys().find(call.owner(), *id).await?;
@@ -242,16 +231,6 @@ async fn end(
     let seen = see(tx, key).await?;
     let fact = fact(&seen, Verb::Revoked, Vec::new());
     Ok(Changed { outcome: seen, entries: vec![fact] })
-}
-
-async fn open(call: &Call, tx: &Tx, name: Name, now: Timestamp) -> Result<Organization, Error> {
-    let id = OrganizationId::generate(now, &mut call.app().random());
-    let slug = Slug::derive(&name);
-    let taken = tx.organizations().is_slug_taken_unscoped(&slug).await?;
-    let slug = if taken { slug.distinguished_by(id) } else { slug };
-    let organization = Organization::new(id, name, slug, now);
-    tx.organizations().insert(&organization).await?;
-    Ok(organization)
 }
 
 async fn held(call: &Call, tx: &Tx, id: AdminKeyId, precondition: &Precondition) -> Result<AdminKey, Error> {

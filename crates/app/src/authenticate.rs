@@ -1,21 +1,20 @@
 //! From a presented key to a caller. Whatever is wrong with the key, the answer is the same.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
+use arc_swap::Guard;
 use claviger_domain::Timestamp;
-use claviger_domain::account::UserAccount;
-use claviger_domain::actor::{Actor, Owner, Refusal};
-use claviger_domain::capability::{Capability, CapabilitySet};
+use claviger_domain::actor::{Actor, Owner};
+use claviger_domain::capability::{Capability, Door};
 use claviger_domain::credential::Credential;
-use claviger_domain::scope::Scopes;
+use claviger_domain::scope::{Held, Scopes};
 use claviger_domain::secret::{KeyFormat, Plaintext, PresentedKey};
-use claviger_domain::verification::Demand;
+use claviger_domain::verification::{Code, Demand};
+use claviger_engine::KnownOrganization;
 use claviger_store::{Tables, Tx};
 
-use crate::{App, Error, memory};
-
-/// The scope that lets an organization's key ask about keys.
-const VERIFY_SCOPE: &str = "keys:verify";
+use crate::{App, Error, memory, roles};
 
 /// What a caller is authenticated for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,8 +29,13 @@ pub enum Purpose {
 ///
 /// # Errors
 /// [`Error::UnknownKey`] when the key is of another kind, unknown, revoked or expired, or its
-/// organization suspended.
-pub async fn admin(app: &App, key: &Plaintext, purpose: Purpose) -> Result<Actor, Error> {
+/// organization suspended; [`Error::AddressNotAllowed`] when it may not be used from `address`.
+pub async fn admin(
+    app: &App,
+    key: &Plaintext,
+    purpose: Purpose,
+    address: Option<IpAddr>,
+) -> Result<Actor, Error> {
     match key.format() {
         KeyFormat::Bootstrap => bootstrap(app, key).await,
         KeyFormat::Admin => {
@@ -44,7 +48,14 @@ pub async fn admin(app: &App, key: &Plaintext, purpose: Purpose) -> Result<Actor
                     let found = app.store().admin_keys().find_by_digest_unscoped(&digests).await?;
                     let (found, organization) = found.ok_or(Error::UnknownKey)?;
                     let actor = found.actor(&organization, now).ok_or(Error::UnknownKey)?;
-                    app.recent().remember(&digests, &actor, now, found.expires_at);
+                    let allowlist = &organization.settings.ip_allowlist;
+                    if !allowlist.admits(address) {
+                        return Err(Error::AddressNotAllowed);
+                    }
+                    // Only who may come from anywhere is known again from anywhere.
+                    if allowlist.admits(None) {
+                        app.recent().remember(&digests, &actor, now, found.expires_at);
+                    }
                     actor
                 }
             };
@@ -57,31 +68,46 @@ pub async fn admin(app: &App, key: &Plaintext, purpose: Purpose) -> Result<Actor
     }
 }
 
-/// Who presents `key` on the gateway surface: the bootstrap key, or an organization's live key. A live
-/// key without the scope `keys:verify` is known, but may do nothing. Answered from memory.
+/// Who presents `key` on the platform, organization or gateway surface: the bootstrap key, or an
+/// organization's live key, which may do there what its scopes say. Answered from memory.
 ///
 /// # Errors
-/// [`Error::UnknownKey`] as for [`admin`].
-pub async fn gateway(app: &App, key: PresentedKey<'_>, address: Option<IpAddr>) -> Result<Actor, Error> {
-    match key.format() {
-        KeyFormat::Bootstrap => app.bootstrap_key(key).map(Actor::Bootstrap).ok_or(Error::UnknownKey),
-        KeyFormat::Live => {
+/// [`Error::UnknownKey`] as for [`admin`]; [`Error::AddressNotAllowed`] when the key may not be used from
+/// `address`.
+pub async fn at(
+    app: &App,
+    door: Door,
+    key: PresentedKey<'_>,
+    address: Option<IpAddr>,
+) -> Result<Authenticated, Error> {
+    match (door, key.format()) {
+        (Door::Platform | Door::Gateway, KeyFormat::Bootstrap) => {
+            let id = app.bootstrap_key(key).ok_or(Error::UnknownKey)?;
+            Ok(Authenticated { actor: Actor::Bootstrap(id), organization: None })
+        }
+        (_, KeyFormat::Live) => {
             let known = memory::find_caller(app, key).await?.ok_or(Error::UnknownKey)?;
             let demand = Demand { address, ..Demand::default() };
-            if app.engine().refuses(&known, &demand, app.now()).is_some() {
-                return Err(Error::UnknownKey);
+            match app.engine().refuses(&known, &demand, app.now()) {
+                None => {}
+                Some(Code::IpNotAllowed) => return Err(Error::AddressNotAllowed),
+                Some(_) => return Err(Error::UnknownKey),
             }
-            let capabilities = capabilities(&known.snapshot.scopes);
-            let organization = known.organization.id;
-            Ok(Actor::Credential { id: known.snapshot.id, organization, capabilities })
+            let actor = Actor::credential(known.snapshot.id, known.organization.id, door, known.held());
+            // Gateways do not ask for it, and counting its holders would make their threads wait for each other.
+            let organization = (door == Door::Organization).then(|| Guard::into_inner(known.organization));
+            Ok(Authenticated { actor, organization })
         }
-        KeyFormat::Admin | KeyFormat::Partner | KeyFormat::Test | KeyFormat::Scim => Err(Error::UnknownKey),
+        _ => Err(Error::UnknownKey),
     }
 }
 
-/// What an organization's key may do here, by its scopes.
-fn capabilities(scopes: &Scopes) -> CapabilitySet {
-    scopes.cover_word(VERIFY_SCOPE).then_some(Capability::VerifyKeys).into_iter().collect()
+/// A caller.
+#[derive(Debug)]
+pub struct Authenticated {
+    pub actor: Actor,
+    /// Behind the organization's door: whose key it is.
+    pub organization: Option<Arc<KnownOrganization>>,
 }
 
 async fn bootstrap(app: &App, key: &Plaintext) -> Result<Actor, Error> {
@@ -90,55 +116,59 @@ async fn bootstrap(app: &App, key: &Plaintext) -> Result<Actor, Error> {
     found.map(|found| Actor::Bootstrap(found.id)).ok_or(Error::UnknownKey)
 }
 
-/// Whether `actor`, authenticated a moment ago, still is who it was and may do what it wants to.
+/// The caller as it is now, if it still is who it was a moment ago and may do what it wants to.
 pub(crate) async fn again(
     tx: &Tx,
     actor: &Actor,
     capability: Capability,
     now: Timestamp,
-) -> Result<(), Error> {
+) -> Result<Actor, Error> {
     // Whoever ends a key need not be able to use it.
     let ends = capability == Capability::RevokeSelf;
     match actor {
-        Actor::Operator => Ok(()),
+        Actor::Operator => Ok(Actor::Operator),
         Actor::Bootstrap(id) => {
             let found = tx.bootstrap_keys().find_unscoped(*id).await?;
-            found.filter(|key| key.revoked_at.is_none()).map(|_| ()).ok_or(Error::UnknownKey)
+            let live = found.filter(|key| key.revoked_at.is_none()).ok_or(Error::UnknownKey)?;
+            Ok(Actor::Bootstrap(live.id))
         }
         Actor::AdminKey { id, .. } => {
             let found = tx.admin_keys().find_unscoped(*id).await?;
             let (key, organization) = found.ok_or(Error::UnknownKey)?;
             if ends {
-                return if key.revoked_at.is_none() { Ok(()) } else { Err(Error::UnknownKey) };
+                return if key.revoked_at.is_none() { Ok(actor.clone()) } else { Err(Error::UnknownKey) };
             }
             let actor = key.actor(&organization, now).ok_or(Error::UnknownKey)?;
-            Ok(actor.require(capability)?)
+            actor.require(capability)?;
+            Ok(actor)
         }
-        Actor::Credential { id, .. } => {
+        Actor::Credential { id, door, .. } => {
             let found = tx.credentials().find(Owner::Installation, *id).await?;
             let credential = found.filter(|it| it.revoked.is_none()).ok_or(Error::UnknownKey)?;
             if ends {
-                return Ok(());
+                return Ok(actor.clone());
             }
-            if !is_usable(tx, &credential, now).await? {
-                return Err(Error::UnknownKey);
-            }
-            match capabilities(&credential.scopes).contains(capability) {
-                true => Ok(()),
-                false => Err(Refusal::Lacks(capability).into()),
-            }
+            let scopes = held_now(tx, &credential, now).await?.ok_or(Error::UnknownKey)?;
+            let actor = Actor::credential(*id, credential.organization, *door, &scopes);
+            actor.require(capability)?;
+            Ok(actor)
         }
     }
 }
 
-/// Whether its key opens anything at `now`, as far as that does not depend on where it is presented.
-async fn is_usable(tx: &Tx, credential: &Credential, now: Timestamp) -> Result<bool, Error> {
+/// What a credential holds at `now`; `None` when its key opens nothing, as far as that does not depend on
+/// where it is presented.
+async fn held_now(tx: &Tx, credential: &Credential, now: Timestamp) -> Result<Option<Scopes>, Error> {
     if credential.disabled_at.is_some() || credential.expires_at.is_some_and(|end| end <= now) {
-        return Ok(false);
+        return Ok(None);
     }
-    let users: Vec<_> = credential.user_account.into_iter().collect();
-    let users = tx.user_accounts().find_many(Owner::Installation, &users).await?;
     let organization = tx.organizations().find_unscoped(credential.organization).await?;
-    let is_active = organization.is_some_and(|organization| !organization.is_suspended());
-    Ok(is_active && !users.iter().any(UserAccount::is_suspended))
+    if organization.is_none_or(|organization| organization.is_suspended()) {
+        return Ok(None);
+    }
+    let Some(user) = credential.user_account else { return Ok(Some(credential.scopes.clone())) };
+    let found = tx.user_accounts().find_many(Owner::Installation, &[user]).await?.pop();
+    let Some(user) = found.filter(|user| !user.is_suspended()) else { return Ok(None) };
+    let permissions = roles::permissions_of(tx, &user).await?;
+    Ok(Some(Held::new(&credential.scopes, Some(&permissions)).scopes().into_owned()))
 }

@@ -1,19 +1,23 @@
 //! What runs beside the calls: decided calls are moved into the database, changes of other processes are
 //! followed, batches are written, and what has outlived its use is forgotten.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use claviger_domain::Timestamp;
+use claviger_domain::actor::Owner;
+use claviger_domain::audit::ChainId;
 use claviger_domain::period::{Kept, Span};
+use claviger_domain::settings::KeptDays;
 use claviger_store::{Tables, Tx};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::repeat::KEPT_FOR;
-use crate::{App, Error, drain, memory, reports};
+use crate::{App, Error, audit, drain, memory, reports};
 
 const BATCH_EVERY: Duration = Duration::from_secs(1);
 /// Draining rests for so many times as long as it took: it costs something for each credential in use, however few or
@@ -112,8 +116,8 @@ async fn flush(app: &App) {
     }
 }
 
-/// Deletes what nobody will ask for again: answers kept for repetitions, reports that cannot come again, and
-/// usage figures finer than they are kept.
+/// Deletes what nobody will ask for again: answers kept for repetitions, reports that cannot come again,
+/// usage figures finer than they are kept, and entries of the audit log older than they are kept. Also sees to it that no chain of the log ends under an old pepper.
 ///
 /// # Errors
 /// [`Error::Unavailable`] when the database does not take it.
@@ -125,10 +129,51 @@ pub async fn forget(app: &App) -> Result<(), Error> {
     let delete = async |tx: &Tx| Ok(tx.usage_reports().delete_older_unscoped(old, AT_ONCE).await?);
     while app.store().transaction::<_, Error>(delete).await? > 0 {}
     for (span, before) in app.retention().ends(now) {
-        let delete = async |tx: &Tx| Ok(tx.usage().delete_older_unscoped(span, before, AT_ONCE).await?);
+        let delete =
+            async |tx: &Tx| Ok(tx.usage().delete_older(Owner::Installation, span, before, AT_ONCE).await?);
+        while app.store().transaction::<_, Error>(delete).await? > 0 {}
+        let delete = async |tx: &Tx| {
+            Ok(tx.usage_outcomes().delete_older(Owner::Installation, span, before, AT_ONCE).await?)
+        };
+        while app.store().transaction::<_, Error>(delete).await? > 0 {}
+    }
+    audit::seal_anew(app).await?;
+    let own = app.store().organizations().keeping_unscoped().await?;
+    for (organization, kept) in &own {
+        if let Some(days) = kept.usage {
+            forget_usage_of(app, Owner::Organization(*organization), start_of_kept(days, now)).await?;
+        }
+    }
+    let own: BTreeMap<_, _> =
+        own.into_iter().filter_map(|(id, kept)| Some((ChainId::from(Some(id)), kept.audit?))).collect();
+    for (chain, days) in &own {
+        audit::prune(app, *chain, now - TimeDelta::days(i64::from(*days))).await?;
+    }
+    match app.retention().audit {
+        Some(days) => {
+            let before = now - TimeDelta::days(i64::from(days));
+            audit::prune_all(app, before, |chain| own.contains_key(&chain)).await
+        }
+        None => Ok(()),
+    }
+}
+
+/// An organization keeps its figures for no longer than it wants, and for no longer than the installation.
+async fn forget_usage_of(app: &App, owner: Owner, before: i64) -> Result<(), Error> {
+    for span in Span::ALL {
+        let delete = async |tx: &Tx| Ok(tx.usage().delete_older(owner, span, before, AT_ONCE).await?);
+        while app.store().transaction::<_, Error>(delete).await? > 0 {}
+        let delete =
+            async |tx: &Tx| Ok(tx.usage_outcomes().delete_older(owner, span, before, AT_ONCE).await?);
         while app.store().transaction::<_, Error>(delete).await? > 0 {}
     }
     Ok(())
+}
+
+/// The start of the first day of which so many days later everything is kept, in seconds since the epoch: a whole
+/// day's, so that no day is left in two halves.
+fn start_of_kept(days: u32, now: Timestamp) -> i64 {
+    Span::Day.floor((now - TimeDelta::days(i64::from(days))).timestamp())
 }
 
 /// Deletes the answers kept for repetitions that may no longer come.
@@ -141,6 +186,21 @@ pub async fn forget_old_answers(app: &App) -> Result<u64, Error> {
 }
 
 impl crate::Retention {
+    /// The same, but for what the operator has settled: figures for no longer than that, at every resolution.
+    pub(crate) fn unless(self, settled: KeptDays) -> Self {
+        let Self { minutes, hours, days, audit } = self;
+        let within = |kept: Option<u32>| match (kept, settled.usage) {
+            (Some(kept), Some(most)) => Some(kept.min(most)),
+            (kept, most) => kept.or(most),
+        };
+        Self {
+            minutes: within(minutes),
+            hours: within(hours),
+            days: within(days),
+            audit: settled.audit.or(audit),
+        }
+    }
+
     /// What is kept at `now`.
     pub(crate) fn kept(self, now: Timestamp) -> Kept {
         let from = |span| self.ends(now).find(|(of, _)| *of == span).map_or(i64::MIN, |(_, from)| from);
@@ -150,12 +210,9 @@ impl crate::Retention {
     /// For each resolution that is not kept for ever, the start of the first bucket that is kept at `now`: a
     /// whole day's, so that no day is left in two halves.
     pub(crate) fn ends(self, now: Timestamp) -> impl Iterator<Item = (Span, i64)> {
-        let Self { minutes, hours, days } = self;
-        [(Span::Minute, minutes), (Span::Hour, hours), (Span::Day, days)].into_iter().filter_map(
-            move |(span, kept)| {
-                let kept = now - TimeDelta::days(i64::from(kept?));
-                Some((span, Span::Day.floor(kept.timestamp())))
-            },
-        )
+        let Self { minutes, hours, days, audit: _ } = self;
+        [(Span::Minute, minutes), (Span::Hour, hours), (Span::Day, days)]
+            .into_iter()
+            .filter_map(move |(span, kept)| Some((span, start_of_kept(kept?, now))))
     }
 }

@@ -8,13 +8,14 @@ use claviger_domain::actor::{Actor, Owner, Refusal};
 use claviger_domain::audit::{Action, Author, Details, Entry, Resource, Target, Verb};
 use claviger_domain::capability::Capability;
 use claviger_domain::ids::{AdminKeyId, AuditEntryId, OrganizationId};
+use claviger_domain::scope::Scopes;
 use claviger_domain::text::Name;
 use claviger_store::{Tables, Tx};
 use uuid::Uuid;
 
 use crate::memory::Learn;
 use crate::repeat::{Repeat, damaged};
-use crate::{App, Error, authenticate};
+use crate::{App, Error, State, authenticate};
 
 /// How a call came in.
 #[derive(Debug, Clone, Default)]
@@ -98,6 +99,15 @@ impl Call {
         &self.actor
     }
 
+    /// The name of a partner's entity; other callers have none.
+    #[must_use]
+    pub fn entity(&self) -> Option<&Name> {
+        match &self.actor {
+            Actor::AdminKey { entity, .. } => Some(entity),
+            Actor::Operator | Actor::Bootstrap(_) | Actor::Credential { .. } => None,
+        }
+    }
+
     /// Checks that the caller holds `capability`: the first line of every use case.
     ///
     /// # Errors
@@ -106,19 +116,54 @@ impl Call {
         self.actor.require(capability)
     }
 
+    /// As [`require`](Self::require), for what only a partner does.
+    ///
+    /// # Errors
+    /// [`Refusal`] says why not.
+    pub fn require_partner(&self, capability: Capability) -> Result<(), Refusal> {
+        self.actor.require_partner(capability)
+    }
+
     pub(crate) fn owner(&self) -> Owner {
         self.actor.owner()
     }
 
-    /// The admin key that acts. Only admin keys hold the capabilities of the use cases that ask.
-    pub(crate) fn partner(&self, capability: Capability) -> Result<Partner<'_>, Refusal> {
-        self.require(capability)?;
-        match &self.actor {
-            Actor::AdminKey { id, organization, entity, .. } => {
-                Ok(Partner { admin_key: *id, organization: *organization, entity })
-            }
-            Actor::Operator | Actor::Bootstrap(_) => Err(Refusal::NotForBootstrap(capability)),
-            Actor::Credential { .. } => Err(Refusal::Lacks(capability)),
+    /// The caller's rows, and no more of them than one organization's.
+    pub(crate) fn owner_within(&self, organization: Option<OrganizationId>) -> Result<Owner, Error> {
+        match (self.owner(), organization) {
+            (Owner::Installation, Some(id)) => Ok(Owner::Organization(id)),
+            (Owner::Organization(own), Some(id)) if own != id => Err(no_organization()),
+            (owner, _) => Ok(owner),
+        }
+    }
+
+    /// For whom the caller makes things: its own organization, or the one it names if it may act for any.
+    pub(crate) fn tenant(&self, named: Option<OrganizationId>) -> Result<Tenant, Error> {
+        let (organization, admin_key) = match &self.actor {
+            Actor::AdminKey { id, organization, .. } => (*organization, Some(*id)),
+            _ => match self.owner_within(named)? {
+                Owner::Organization(id) => (id, None),
+                Owner::Installation | Owner::AdminKey(_) => return Err(no_organization()),
+            },
+        };
+        Ok(Tenant { organization, admin_key })
+    }
+
+    /// Checks that the caller, as it is now, holds every scope it is about to give to somebody.
+    pub(crate) async fn may_grant(
+        &self,
+        tx: &Tx,
+        capability: Capability,
+        now: Timestamp,
+        scopes: &Scopes,
+    ) -> Result<(), Error> {
+        if scopes.is_empty() {
+            return Ok(());
+        }
+        let caller = authenticate::again(tx, &self.actor, capability, now).await?;
+        match caller.may_not_grant(scopes) {
+            lacking if lacking.is_empty() => Ok(()),
+            lacking => Err(Error::BeyondCeiling(lacking)),
         }
     }
 
@@ -151,13 +196,15 @@ impl Call {
                 }
                 let Changed { outcome, entries } = work(tx, now).await?;
                 let mut learnt = Vec::with_capacity(entries.len());
+                let mut lines = Vec::with_capacity(entries.len());
                 for (place, fact) in (0..).zip(entries) {
                     // A microsecond apart, the entries of one change stay in its order.
                     let at = now + TimeDelta::microseconds(place);
                     let (entry, learn) = self.entry(fact, at);
-                    tx.audit_log().insert(&entry).await?;
                     learnt.push((entry.id, learn));
+                    lines.push(entry);
                 }
+                tx.audit_log().append(self.app.audit_keys(), &lines).await?;
                 let answer = word(outcome);
                 if let Some(repeat) = &self.repeat {
                     repeat.keep(tx, &answer.keep(), now, &mut self.app.random()).await?;
@@ -190,16 +237,14 @@ impl Call {
     }
 }
 
-/// An admin key at work.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Partner<'a> {
-    pub(crate) admin_key: AdminKeyId,
-    pub(crate) organization: OrganizationId,
-    pub(crate) entity: &'a Name,
+fn no_organization() -> Error {
+    Error::NotFound(Resource::Organization, State::Any)
 }
 
-impl Partner<'_> {
-    pub(crate) fn owner(&self) -> Owner {
-        Owner::AdminKey(self.admin_key)
-    }
+/// For whom something is made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tenant {
+    pub(crate) organization: OrganizationId,
+    /// The admin key that makes it, and owns it then.
+    pub(crate) admin_key: Option<AdminKeyId>,
 }

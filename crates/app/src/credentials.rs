@@ -1,34 +1,40 @@
-//! Credentials: issuing, showing, changing, rotating and revoking what is verified.
+//! Credentials: issuing, showing, changing, rotating and revoking what is verified. Whichever surface asks, it
+//! is done here.
 
-use chrono::TimeDelta;
 use claviger_domain::Timestamp;
 use claviger_domain::account::UserAccount;
-use claviger_domain::address::IpAllowlist;
 use claviger_domain::audit::{Detail, Details, Resource, Verb};
-use claviger_domain::capability::Capability::ManageCredentials;
-use claviger_domain::credential::{Class, Credential, Network};
-use claviger_domain::ids::{CredentialId, SecretId, UserAccountId};
-use claviger_domain::limit::Limits;
+use claviger_domain::capability::Capability::{ManageCredentials, ViewCredentials};
+use claviger_domain::credential::{Class, Credential};
+use claviger_domain::ids::{CredentialId, OrganizationId, SecretId};
 use claviger_domain::page::{Slice, Window};
-use claviger_domain::revision::{Precondition, Revision};
-use claviger_domain::scope::Scopes;
+use claviger_domain::revision::Precondition;
 use claviger_domain::secret::{Plaintext, SecretVersion};
-use claviger_domain::text::{Description, ExternalId, Metadata, Name};
+use claviger_domain::text::{ExternalId, Name};
 use claviger_engine::Change;
 use claviger_store::{CredentialFilter, Tables, Tx};
 
-use crate::call::{Changed, Fact, Partner};
-use crate::field::Changes;
+use crate::call::Fact;
 use crate::memory::Learn;
-use crate::{Answer, App, Call, Error, Field, State};
+use crate::{App, Call, Error, State};
+
+mod change;
+mod create;
+mod end;
+mod rotate;
+
+pub use change::{Update, disable, enable, update};
+pub use claviger_store::CredentialFilter as Filter;
+pub use create::{Create, Expiry, create, create_many};
+pub(crate) use end::end_all_of_user;
+pub use end::{revoke, revoke_many};
+pub use rotate::{Rotated, rotate};
 
 /// A credential as its owner sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
     pub credential: Credential,
     pub user: Option<UserSeen>,
-    /// The name of the entity it belongs to.
-    pub entity: Name,
 }
 
 /// What is shown of the user account a credential is linked to.
@@ -45,204 +51,36 @@ pub struct Issued {
     pub key: Plaintext,
 }
 
-/// A credential with a new key, and when the ones before it stop.
-#[derive(Debug)]
-pub struct Rotated {
-    pub issued: Issued,
-    pub previous_expires_at: Timestamp,
-}
-
-#[derive(Debug)]
-pub struct Create {
-    pub name: Name,
-    pub description: Option<Description>,
-    pub user_account: Option<UserAccountId>,
-    pub network: Network,
-    pub expires_at: Option<Timestamp>,
-    pub limits: Limits,
-    pub metadata: Metadata,
-}
-
-#[derive(Debug, Default)]
-pub struct Update {
-    pub name: Field<Name>,
-    pub description: Field<Option<Description>>,
-}
-
-/// Issues a credential of the partner class.
-///
 /// # Errors
-/// [`Error::ExpiryInThePast`]; [`Error::NotFound`] when the caller made no such user account;
-/// [`Error::UserSuspended`].
-pub async fn create<A: Answer>(
-    call: &Call,
-    create: Create,
-    word: impl FnOnce(Issued) -> A + Send,
-) -> Result<A, Error> {
-    let partner = call.partner(ManageCredentials)?;
-    let Create { name, description, user_account, network, expires_at, limits, metadata } = create;
-    call.change(ManageCredentials, word, async |tx: &Tx, now: Timestamp| {
-        // Asked here, a repeated request gets its first answer even after that instant.
-        if expires_at.is_some_and(|end| end <= now) {
-            return Err(Error::ExpiryInThePast);
-        }
-        let (key, secret) = new_secret(call.app(), Class::Partner, 1, now);
-        let user = match user_account {
-            Some(id) => Some(usable_user(tx, &partner, id).await?),
-            None => None,
-        };
-        let credential = Credential {
-            id: CredentialId::generate(now, &mut call.app().random()),
-            organization: partner.organization,
-            admin_key: Some(partner.admin_key),
-            user_account,
-            class: Class::Partner,
-            name,
-            description,
-            prefix: key.prefix(),
-            scopes: Scopes::default(),
-            limits,
-            credits: None,
-            ip_allowlist: IpAllowlist::default(),
-            network: Some(network),
-            metadata,
-            created_at: now,
-            updated_at: None,
-            expires_at,
-            disabled_at: None,
-            revoked: None,
-            last_used_at: None,
-            revision: Revision::FIRST,
-        };
-        tx.credentials().insert(&credential).await?;
-        tx.secrets().insert(credential.id, &secret).await?;
-        let seen = Seen { credential, user: user.as_ref().map(user_seen), entity: partner.entity.clone() };
-        let fact = fact(&seen, Verb::Created, Vec::new(), Some(vec![secret]));
-        Ok(Changed { outcome: Issued { seen, key }, entries: vec![fact] })
-    })
-    .await
-}
-
-/// # Errors
-/// [`Error::NotFound`] when the caller made no such credential.
+/// [`Error::NotFound`] when the caller has no such credential.
 pub async fn find(call: &Call, id: CredentialId) -> Result<Seen, Error> {
-    let partner = call.partner(ManageCredentials)?;
-    let found = call.app().store().credentials().find(partner.owner(), id).await?;
+    call.require(ViewCredentials)?;
+    let found = call.app().store().credentials().find(call.owner(), id).await?;
     let credential = found.ok_or(Error::NotFound(Resource::Credential, State::Any))?;
-    see(call.app().store(), &partner, credential).await
+    see(call.app().store(), credential).await
 }
 
-/// The caller's credentials, newest first; expired ones are among them, revoked ones when asked for.
+/// The caller's credentials, or those of them that are one organization's, newest first; expired ones are among
+/// them.
 ///
 /// # Errors
 /// [`Error::Refused`] when the caller may not.
-pub async fn list(call: &Call, include_revoked: bool, window: Window) -> Result<Slice<Seen>, Error> {
-    let partner = call.partner(ManageCredentials)?;
+pub async fn list(
+    call: &Call,
+    organization: Option<OrganizationId>,
+    filter: &CredentialFilter,
+    window: Window,
+) -> Result<Slice<Seen>, Error> {
+    call.require(ViewCredentials)?;
     let store = call.app().store();
-    let found =
-        store.credentials().list(partner.owner(), CredentialFilter { include_revoked }, window).await?;
-    let mut ids: Vec<_> = found.items.iter().filter_map(|credential| credential.user_account).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    let users = store.user_accounts().find_many(partner.owner(), &ids).await?;
+    let owner = call.owner_within(organization)?;
+    let found = store.credentials().list(owner, filter, window).await?;
+    let ids: Vec<_> = found.items.iter().filter_map(|credential| credential.user_account).collect();
+    let users = store.user_accounts().find_many(owner, &ids).await?;
     let user_of = |credential: &Credential| {
         users.iter().find(|user| Some(user.id) == credential.user_account).map(user_seen)
     };
-    Ok(found.map(|credential| Seen {
-        user: user_of(&credential),
-        credential,
-        entity: partner.entity.clone(),
-    }))
-}
-
-/// Changes what a credential is called.
-///
-/// # Errors
-/// [`Error::NotFound`], [`Error::WrongState`] when it is revoked, [`Error::Stale`].
-pub async fn update<A: Answer>(
-    call: &Call,
-    id: CredentialId,
-    precondition: &Precondition,
-    update: Update,
-    word: impl FnOnce(Seen) -> A + Send,
-) -> Result<A, Error> {
-    let partner = call.partner(ManageCredentials)?;
-    call.change(ManageCredentials, word, async |tx: &Tx, now: Timestamp| {
-        let mut credential = held(tx, &partner, id, precondition).await?;
-        let Update { name, description } = update;
-        let mut changes = Changes::default();
-        changes.apply("name", &mut credential.name, name, |name| Detail::Text(name.to_string()));
-        changes.apply("description", &mut credential.description, description, |text| {
-            Detail::text_or_null(text.as_ref())
-        });
-        let credential = credential.touched(now);
-        tx.credentials().save(&credential).await?;
-        let seen = see(tx, &partner, credential).await?;
-        let fact = fact(&seen, Verb::Updated, vec![("changes".to_owned(), changes.into_detail())], None);
-        Ok(Changed { outcome: seen, entries: vec![fact] })
-    })
-    .await
-}
-
-/// Ends a credential for good; its keys stop with it.
-///
-/// # Errors
-/// [`Error::NotFound`], [`Error::WrongState`] when it is revoked already, [`Error::Stale`].
-pub async fn revoke<A: Answer>(
-    call: &Call,
-    id: CredentialId,
-    precondition: &Precondition,
-    word: impl FnOnce(Seen) -> A + Send,
-) -> Result<A, Error> {
-    let partner = call.partner(ManageCredentials)?;
-    call.change(ManageCredentials, word, async |tx: &Tx, now: Timestamp| {
-        let credential = held(tx, &partner, id, precondition).await?;
-        let credential = credential.revoke(None, now).map_err(|_| wrong_state())?;
-        tx.credentials().save(&credential).await?;
-        let seen = see(tx, &partner, credential).await?;
-        let fact = fact(&seen, Verb::Revoked, Vec::new(), None);
-        Ok(Changed { outcome: seen, entries: vec![fact] })
-    })
-    .await
-}
-
-/// Gives a credential a new key. The ones before it go on working for `overlap`; limits, usage and
-/// the credential's id stay as they are.
-///
-/// # Errors
-/// [`Error::NotFound`], [`Error::WrongState`] when it is revoked.
-pub async fn rotate<A: Answer>(
-    call: &Call,
-    id: CredentialId,
-    overlap: TimeDelta,
-    word: impl FnOnce(Rotated) -> A + Send,
-) -> Result<A, Error> {
-    let partner = call.partner(ManageCredentials)?;
-    call.change(ManageCredentials, word, async |tx: &Tx, now: Timestamp| {
-        let credential = held(tx, &partner, id, &Precondition::None).await?;
-        let newest = tx.secrets().newest_number_of(id).await?;
-        let previous_expires_at = now + overlap;
-        let (key, secret) = new_secret(call.app(), credential.class, newest + 1, now);
-        tx.secrets().end_all_of(id, previous_expires_at).await?;
-        tx.secrets().insert(id, &secret).await?;
-        let credential = Credential { prefix: key.prefix(), ..credential }.touched(now);
-        tx.credentials().save(&credential).await?;
-        let seen = see(tx, &partner, credential).await?;
-        let fact = fact(
-            &seen,
-            Verb::Rotated,
-            vec![
-                ("api_key_prefix".to_owned(), Detail::Text(key.prefix().as_str().to_owned())),
-                ("previous_expires_at".to_owned(), Detail::instant(previous_expires_at)),
-            ],
-            Some(tx.secrets().versions_of(id).await?),
-        );
-        Ok(Changed {
-            outcome: Rotated { issued: Issued { seen, key }, previous_expires_at },
-            entries: vec![fact],
-        })
-    })
-    .await
+    Ok(found.map(|credential| Seen { user: user_of(&credential), credential }))
 }
 
 fn new_secret(app: &App, class: Class, number: u32, now: Timestamp) -> (Plaintext, SecretVersion) {
@@ -253,50 +91,56 @@ fn new_secret(app: &App, class: Class, number: u32, now: Timestamp) -> (Plaintex
     (key, SecretVersion { id, number, sealed, created_at: now, ends_at: None })
 }
 
-async fn usable_user(tx: &Tx, partner: &Partner<'_>, id: UserAccountId) -> Result<UserAccount, Error> {
-    let found = tx.user_accounts().find_for_update(partner.owner(), id).await?;
-    let user = found.ok_or(Error::NotFound(Resource::UserAccount, State::Any))?;
-    if user.is_suspended() { Err(Error::UserSuspended) } else { Ok(user) }
-}
-
 /// A credential that may still be changed.
 async fn held(
+    call: &Call,
     tx: &Tx,
-    partner: &Partner<'_>,
     id: CredentialId,
     precondition: &Precondition,
 ) -> Result<Credential, Error> {
-    let found = tx.credentials().find_for_update(partner.owner(), id).await?;
+    let found = tx.credentials().find_for_update(call.owner(), id).await?;
     let credential = found.ok_or(Error::NotFound(Resource::Credential, State::NotRevoked))?;
     if credential.revoked.is_some() {
-        return Err(wrong_state());
+        return Err(already_revoked());
     }
     if precondition.admits(credential.revision) { Ok(credential) } else { Err(Error::Stale) }
 }
 
-fn wrong_state() -> Error {
+/// Whoever makes a key more than it is, must hold all that the key does. Partners' credentials hold nothing of
+/// this kind.
+async fn may_strengthen(call: &Call, tx: &Tx, credential: &Credential, now: Timestamp) -> Result<(), Error> {
+    call.may_grant(tx, ManageCredentials, now, &credential.scopes).await
+}
+
+fn already_revoked() -> Error {
     Error::WrongState(Resource::Credential, State::NotRevoked)
 }
 
-async fn see(tables: &impl Tables, partner: &Partner<'_>, credential: Credential) -> Result<Seen, Error> {
-    let user = match credential.user_account {
-        Some(id) => tables.user_accounts().find(partner.owner(), id).await?,
-        None => None,
-    };
-    Ok(Seen { credential, user: user.as_ref().map(user_seen), entity: partner.entity.clone() })
+async fn see(tables: &impl Tables, credential: Credential) -> Result<Seen, Error> {
+    let ids: Vec<_> = credential.user_account.into_iter().collect();
+    let owner = claviger_domain::actor::Owner::Organization(credential.organization);
+    let user = tables.user_accounts().find_many(owner, &ids).await?.pop();
+    Ok(Seen { credential, user: user.as_ref().map(user_seen) })
 }
 
 fn user_seen(user: &UserAccount) -> UserSeen {
     UserSeen { name: user.name.clone(), external_id: user.external_id.clone() }
 }
 
+/// What the audit log calls a credential of this class, whichever surface it was made on.
+pub(crate) fn resource(class: Class) -> Resource {
+    match class {
+        Class::Partner => Resource::Credential,
+        Class::Live | Class::Test | Class::Scim => Resource::ApiKey,
+    }
+}
+
 /// `secrets` are all of the credential's, when any of them was added or given an end.
-fn fact(seen: &Seen, verb: Verb, more: Details, secrets: Option<Vec<SecretVersion>>) -> Fact {
-    let credential = &seen.credential;
+fn fact(credential: &Credential, verb: Verb, more: Details, secrets: Option<Vec<SecretVersion>>) -> Fact {
     let mut details = vec![("name".to_owned(), Detail::Text(credential.name.to_string()))];
     details.extend(more);
     Fact {
-        resource: Resource::Credential,
+        resource: resource(credential.class),
         verb,
         target: credential.id.uuid(),
         organization: Some(credential.organization),

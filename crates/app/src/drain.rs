@@ -12,7 +12,7 @@ use claviger_domain::credential::{Credential, Credits};
 use claviger_domain::ids::CredentialId;
 use claviger_domain::limit::Limit;
 use claviger_domain::period::Span;
-use claviger_domain::usage::Tally;
+use claviger_domain::usage::{Outcome, Tally};
 use claviger_domain::verification::Code;
 use claviger_engine::journal::{Batch, Journal, JournalError, Positions, Record};
 use claviger_store::{Left, Spent, Tables, Tx};
@@ -199,6 +199,8 @@ async fn settle(
 #[derive(Default)]
 struct Use {
     minutes: BTreeMap<i64, (Timestamp, Tally)>,
+    /// By the hour and how they were decided.
+    hours: BTreeMap<(i64, Code), (Timestamp, Tally)>,
     allowed_at: Option<Timestamp>,
 }
 
@@ -208,7 +210,10 @@ fn uses(records: &[Record]) -> BTreeMap<CredentialId, Use> {
         let of = uses.entry(*credential).or_default();
         let is_allowed = *code == Code::Valid;
         let minute = of.minutes.entry(Span::Minute.floor(at.timestamp())).or_insert((*at, Tally::default()));
-        minute.1 += Tally::decided(is_allowed, *cost);
+        let tally = Tally::decided(is_allowed, *cost);
+        minute.1 += tally;
+        let hour = (Span::Hour.floor(at.timestamp()), *code);
+        of.hours.entry(hour).or_insert((*at, Tally::default())).1 += tally;
         if is_allowed {
             of.allowed_at = Some(*at);
         }
@@ -218,12 +223,20 @@ fn uses(records: &[Record]) -> BTreeMap<CredentialId, Use> {
 }
 
 async fn count(tx: &Tx, credentials: &[Credential], uses: &BTreeMap<CredentialId, Use>) -> Result<(), Error> {
-    let calls: Vec<_> = credentials
-        .iter()
-        .filter_map(|credential| Some((credential.id, uses.get(&credential.id)?)))
-        .flat_map(|(id, of)| of.minutes.values().map(move |(at, tally)| (id, *at, *tally)))
+    let used = || credentials.iter().filter_map(|credential| Some((credential, uses.get(&credential.id)?)));
+    let calls: Vec<_> = used()
+        .flat_map(|(credential, of)| of.minutes.values().map(|(at, tally)| (credential.id, *at, *tally)))
         .collect();
-    Ok(tx.usage().add(&calls).await?)
+    tx.usage().add(&calls).await?;
+    let outcomes: Vec<_> = used()
+        .flat_map(|(credential, of)| {
+            let outcome = |((_, code), (at, tally)): (&(i64, Code), &(Timestamp, Tally))| {
+                (credential.organization, *at, Outcome::Decided(*code), *tally)
+            };
+            of.hours.iter().map(outcome)
+        })
+        .collect();
+    Ok(tx.usage_outcomes().add(&outcomes).await?)
 }
 
 /// Spends again, from the database's balances and counters, what the calls have spent from the engine's.

@@ -2,6 +2,8 @@
 
 use claviger_domain::actor::Refusal;
 use claviger_domain::audit::Resource;
+use claviger_domain::scope::Scope;
+use claviger_domain::settings::InvalidLifetime;
 use claviger_engine::journal::JournalError;
 use claviger_store::{Constraint, StoreError};
 
@@ -15,6 +17,10 @@ pub enum State {
     NotRevoked,
     NotSuspended,
     Suspended,
+    NotDisabled,
+    Disabled,
+    Member,
+    NotAMember,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +36,36 @@ pub enum Error {
     /// The thing is there, but not in the state that is needed.
     #[error("the {0:?} is not {1:?}")]
     WrongState(Kind, State),
+    /// The key is good, but not from where it was presented.
+    #[error("the key may not be used from this address")]
+    AddressNotAllowed,
+    /// The caller would give what it does not hold itself.
+    #[error("the caller lacks what it wants to give")]
+    BeyondCeiling(Vec<Scope>),
+    /// A key would change what it may do itself.
+    #[error("a key does not change its own authority")]
+    OnItself,
+    /// The organization would be left without an active owner.
+    #[error("the last owner stays")]
+    LastOwner,
+    #[error("the role's name is in use")]
+    RoleNameTaken,
+    #[error("a user has no more roles than that")]
+    TooManyRoles,
+    #[error("the role is some user's")]
+    RoleInUse,
+    #[error("a system role does not change")]
+    SystemRole,
+    #[error("the slug is in use")]
+    SlugTaken,
+    /// The organization has keys that still work.
+    #[error("something live hangs on the organization")]
+    NotEmpty,
+    /// The key belongs to no user.
+    #[error("the key is bound to no user")]
+    NoUser,
+    #[error(transparent)]
+    InvalidLifetime(#[from] InvalidLifetime),
     #[error("the external id is in use")]
     ExternalIdTaken,
     #[error("the user account is suspended")]
@@ -40,6 +76,8 @@ pub enum Error {
     ExpiryInThePast,
     #[error("a period ends before it starts")]
     InvertedPeriod,
+    #[error("a period is longer than figures are told of")]
+    PeriodTooLong,
     /// A report tells of a call that is too old, or too far in the future.
     #[error("the instant of report {place} is out of reach")]
     OutOfReach {
@@ -72,11 +110,52 @@ pub enum Error {
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+impl Error {
+    /// Whether the request is to blame, and the same request would be refused again: then what else was asked
+    /// for together with it can be done.
+    pub(crate) fn is_of_the_request(&self) -> bool {
+        match self {
+            Self::UnknownKey
+            | Self::AddressNotAllowed
+            | Self::Refused(_)
+            | Self::NoUser
+            | Self::Overtaken
+            | Self::RepeatDiffers
+            | Self::RepeatUnderWay
+            | Self::Busy
+            | Self::NotCounted(_)
+            | Self::Unavailable(_)
+            | Self::Internal(_) => false,
+            Self::BeyondCeiling(_)
+            | Self::OnItself
+            | Self::LastOwner
+            | Self::RoleNameTaken
+            | Self::TooManyRoles
+            | Self::RoleInUse
+            | Self::SystemRole
+            | Self::SlugTaken
+            | Self::NotEmpty
+            | Self::InvalidLifetime(_)
+            | Self::NotFound(..)
+            | Self::WrongState(..)
+            | Self::ExternalIdTaken
+            | Self::UserSuspended
+            | Self::OrganizationSuspended
+            | Self::ExpiryInThePast
+            | Self::InvertedPeriod
+            | Self::PeriodTooLong
+            | Self::OutOfReach { .. }
+            | Self::Stale => true,
+        }
+    }
+}
+
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Conflict(Constraint::ExternalId) => Self::ExternalIdTaken,
             StoreError::Conflict(Constraint::KeptAnswer) => Self::RepeatUnderWay,
+            StoreError::Conflict(Constraint::RoleName) => Self::RoleNameTaken,
             // Something two callers took at once: whoever tries again finds the other's.
             StoreError::Conflict(Constraint::Slug | Constraint::UsageReport) | StoreError::Overtaken => {
                 Self::Overtaken

@@ -11,6 +11,11 @@ pub enum Field<T> {
 }
 
 impl<T> Field<T> {
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        matches!(self, Self::Keep)
+    }
+
     /// Checks or converts the new value.
     ///
     /// # Errors
@@ -35,12 +40,28 @@ impl Changes {
         field: Field<T>,
         tell: impl Fn(&T) -> Detail,
     ) {
-        let Field::Set(value) = field else { return };
-        if *place != value {
-            let change = vec![("from".to_owned(), tell(place)), ("to".to_owned(), tell(&value))];
-            self.0.push((name.to_owned(), Detail::Map(change)));
+        if let Field::Set(value) = field {
+            self.note(name, place, &value, tell);
             *place = value;
         }
+    }
+
+    /// Notes a change that was made otherwise.
+    pub(crate) fn note<T: PartialEq>(
+        &mut self,
+        name: &str,
+        before: &T,
+        after: &T,
+        tell: impl Fn(&T) -> Detail,
+    ) {
+        if before != after {
+            let change = vec![("from".to_owned(), tell(before)), ("to".to_owned(), tell(after))];
+            self.0.push((name.to_owned(), Detail::Map(change)));
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     pub(crate) fn into_detail(self) -> Detail {

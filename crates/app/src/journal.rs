@@ -144,10 +144,12 @@ impl Journal {
         let written = app
             .store()
             .transaction(async |tx: &Tx| {
-                tx.audit_log().insert_many(&entries).await?;
+                // Before the log, as changes do it: two that lock keys and chains in opposite orders would wait
+                // for each other.
                 for (key, at) in &used {
                     tx.admin_keys().touch_unscoped(*key, *at).await?;
                 }
+                tx.audit_log().append(app.audit_keys(), &entries).await?;
                 Ok::<_, StoreError>(())
             })
             .await;

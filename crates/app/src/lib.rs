@@ -4,13 +4,14 @@
 use std::sync::Arc;
 
 use claviger_domain::Timestamp;
-use claviger_domain::limit::{Limit, Pool};
+use claviger_domain::audit::AuditKeys;
 use claviger_domain::secret::Peppers;
 use claviger_engine::Engine;
 use claviger_engine::journal::{Found, Journal, Positions};
 use claviger_store::Store;
 
 pub mod admin_keys;
+pub mod analytics;
 pub mod audit;
 pub mod authenticate;
 pub mod background;
@@ -24,6 +25,7 @@ mod heavy;
 mod journal;
 pub mod memory;
 mod on_disk;
+pub mod organizations;
 pub mod peppers;
 mod ports;
 mod quota;
@@ -32,6 +34,8 @@ mod repeat;
 pub mod reports;
 mod request_id;
 pub mod revoke_self;
+pub mod roles;
+pub mod settings;
 pub mod usage;
 pub mod users;
 pub mod verify;
@@ -55,16 +59,17 @@ pub struct Settings {
     pub admin_limit_per_minute: u32,
     /// What a power cut may cost.
     pub durability: Durability,
-    /// How long usage figures are kept.
+    /// How long usage figures and the audit log are kept.
     pub retention: Retention,
 }
 
-/// How many days usage figures are kept at each resolution; `None` is for ever.
+/// How many days usage figures are kept at each resolution, and entries of the audit log; `None` is for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Retention {
     pub minutes: Option<u32>,
     pub hours: Option<u32>,
     pub days: Option<u32>,
+    pub audit: Option<u32>,
 }
 
 /// The application: its database, its clock, its randomness, its settings.
@@ -76,6 +81,7 @@ struct Inner {
     store: Store,
     ports: Ports,
     peppers: Peppers,
+    audit_keys: AuditKeys,
     quotas: quota::Quotas,
     journal: journal::Journal,
     under_way: repeat::UnderWay,
@@ -120,19 +126,14 @@ impl App {
 
     fn with(store: Store, ports: Ports, settings: Settings, engine: Engine, drained: Positions) -> Self {
         let Settings { peppers, admin_limit_per_minute, durability, retention } = settings;
-        let limit = (admin_limit_per_minute > 0).then(|| Limit {
-            name: "admin".to_owned(),
-            limit: admin_limit_per_minute,
-            window_seconds: 60,
-            pool: Pool::Credential,
-        });
         let lanes: Vec<_> = engine.journal().into_iter().flat_map(Journal::lanes).collect();
         let request_ids = request_id::RequestIds::new(&*ports.entropy);
         Self(Arc::new(Inner {
             store,
             ports,
+            audit_keys: peppers.audit_keys(),
             peppers,
-            quotas: quota::Quotas::new(limit),
+            quotas: quota::Quotas::new(admin_limit_per_minute),
             journal: journal::Journal::default(),
             under_way: repeat::UnderWay::default(),
             heavy: heavy::Heavy::default(),
@@ -190,8 +191,9 @@ impl App {
         &self.0.on_disk
     }
 
+    /// How long figures and entries are kept: as configured, unless the operator has settled otherwise since.
     pub(crate) fn retention(&self) -> Retention {
-        self.0.retention
+        self.0.retention.unless(self.installation().kept_days)
     }
 
     pub(crate) fn random(&self) -> Random<'_> {
@@ -200,6 +202,12 @@ impl App {
 
     pub(crate) fn peppers(&self) -> &Peppers {
         &self.0.peppers
+    }
+
+    /// What the audit log is chained with, for whoever writes to it or verifies it.
+    #[must_use]
+    pub fn audit_keys(&self) -> &AuditKeys {
+        &self.0.audit_keys
     }
 
     pub(crate) fn under_way(&self) -> &repeat::UnderWay {

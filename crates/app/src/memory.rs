@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use chrono::TimeDelta;
@@ -12,13 +12,17 @@ use claviger_domain::Timestamp;
 use claviger_domain::actor::Owner;
 use claviger_domain::audit::Resource;
 use claviger_domain::credential::Credential;
-use claviger_domain::ids::{AuditEntryId, BootstrapKeyId, CredentialId, OrganizationId, UserAccountId};
+use claviger_domain::ids::{
+    AuditEntryId, BootstrapKeyId, CredentialId, OrganizationId, RoleId, UserAccountId,
+};
+use claviger_domain::role::Role;
 use claviger_domain::secret::{Digest, KeyFormat, PresentedKey};
+use claviger_domain::settings::{ForwardAuthDialect, Settings};
 use claviger_engine::{Change, Known, Loaded, LoadedCounter};
 use claviger_store::{Spent, Tables};
 use uuid::Uuid;
 
-use crate::{App, Error};
+use crate::{App, Error, roles};
 
 mod lookups;
 
@@ -30,6 +34,7 @@ pub(crate) enum Learn {
     /// Admin keys that are remembered for a moment are asked for again: one of them has changed.
     Callers,
     Engine(Change),
+    Settings(Box<Settings>),
     /// The one bootstrap key in force.
     Bootstrap(BootstrapKeyId, Digest),
 }
@@ -37,6 +42,7 @@ pub(crate) enum Learn {
 #[derive(Debug)]
 pub(crate) struct Memory {
     bootstrap: ArcSwap<Vec<(BootstrapKeyId, Digest)>>,
+    settings: ArcSwap<Settings>,
     lookups: Lookups,
     callers: Lookups,
     followed: Mutex<Followed>,
@@ -47,6 +53,7 @@ impl Default for Memory {
     fn default() -> Self {
         Self {
             bootstrap: ArcSwap::default(),
+            settings: ArcSwap::default(),
             lookups: Lookups::default(),
             callers: Lookups::default(),
             followed: Mutex::default(),
@@ -83,6 +90,7 @@ impl App {
         match learn {
             Learn::Callers => self.recent().forget(),
             Learn::Engine(change) => self.put_in_force(change),
+            Learn::Settings(settings) => self.memory().settings.store((*settings).into()),
             Learn::Bootstrap(id, digest) => self.memory().bootstrap.store(vec![(id, digest)].into()),
         }
         self.followed().known.insert(entry);
@@ -102,6 +110,18 @@ impl App {
         let (id, _) =
             live.iter().find(|(_, held)| self.peppers().digests(key).any(|digest| digest == *held))?;
         Some(*id)
+    }
+
+    /// What the operator has settled, as far as it is known here.
+    #[must_use]
+    pub fn installation(&self) -> Arc<Settings> {
+        self.memory().settings.load_full()
+    }
+
+    /// How forward-auth answers a proxy that does not say which it is.
+    #[must_use]
+    pub fn usual_dialect(&self) -> ForwardAuthDialect {
+        self.memory().settings.load().forward_auth_dialect
     }
 
     /// How long ago the changes of other processes were last read to their end: no older one is not in
@@ -127,7 +147,14 @@ impl App {
     /// [`Error::Unavailable`] when the database does not answer.
     pub(crate) async fn begin_to_follow(&self) -> Result<(), Error> {
         self.followed().from = Some(AuditEntryId::least_of(self.now() - self.overlap()));
+        self.reload_settings().await?;
         self.reload_bootstrap_keys().await
+    }
+
+    async fn reload_settings(&self) -> Result<(), Error> {
+        let settings = self.store().settings().read_unscoped().await?;
+        self.memory().settings.store(settings.into());
+        Ok(())
     }
 
     async fn reload_bootstrap_keys(&self) -> Result<(), Error> {
@@ -243,6 +270,8 @@ async fn complete(app: &App, credentials: Vec<Credential>) -> Result<Vec<Loaded>
         spent.entry(owner).or_default().push(LoadedCounter { owner, name, window_seconds, counter });
     }
     let users = store.user_accounts().find_many(Owner::Installation, &users).await?;
+    let roles: Vec<_> = users.iter().flat_map(|user| user.roles.iter()).collect();
+    let roles = if roles.is_empty() { Vec::new() } else { store.roles().find_many_unscoped(&roles).await? };
     let users: HashMap<_, _> = users.into_iter().map(|user| (user.id, user)).collect();
     let organizations = store.organizations().find_many_unscoped(&organizations).await?;
     let organizations: HashMap<_, _> =
@@ -252,9 +281,12 @@ async fn complete(app: &App, credentials: Vec<Credential>) -> Result<Vec<Loaded>
         .into_iter()
         .filter_map(|credential| {
             let shared = credential.user_account.map(|id| of(id.uuid())).unwrap_or_default();
+            let user_account = credential.user_account.and_then(|id| users.get(&id).cloned());
+            let held = |role: &&Role| user_account.as_ref().is_some_and(|user| user.roles.contains(role.id));
             Some(Loaded {
                 secrets: secrets.remove(&credential.id).unwrap_or_default(),
-                user_account: credential.user_account.and_then(|id| users.get(&id).cloned()),
+                roles: roles.iter().filter(held).cloned().collect(),
+                user_account,
                 organization: organizations.get(&credential.organization)?.clone(),
                 spent: [of(credential.id.uuid()), shared, of(credential.organization.uuid())].concat(),
                 credential,
@@ -335,7 +367,8 @@ async fn put_in_force(app: &App, resource: Resource, target: Uuid) -> Result<(),
         Resource::UserAccount => {
             let ids = [UserAccountId::from_uuid(target)];
             for account in store.user_accounts().find_many(Owner::Installation, &ids).await? {
-                app.put_in_force(Change::UserAccount(account.into()));
+                let custom = roles::custom_of(store, &account.roles).await?;
+                app.put_in_force(Change::UserAccount(account.into(), custom));
             }
             Ok(())
         }
@@ -351,8 +384,13 @@ async fn put_in_force(app: &App, resource: Resource, target: Uuid) -> Result<(),
             app.recent().forget();
             Ok(())
         }
-        Resource::Usage | Resource::AuditLog | Resource::Settings | Resource::Role | Resource::Request => {
+        Resource::Role => {
+            for role in store.roles().find_many_unscoped(&[RoleId::from_uuid(target)]).await? {
+                app.put_in_force(Change::Role(role.into()));
+            }
             Ok(())
         }
+        Resource::Settings => app.reload_settings().await,
+        Resource::Usage | Resource::AuditLog | Resource::Request => Ok(()),
     }
 }

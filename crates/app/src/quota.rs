@@ -4,14 +4,15 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use claviger_domain::Timestamp;
-use claviger_domain::limit::{Counter, Limit};
+use claviger_domain::limit::{Counter, Limit, Pool, Standing};
 use uuid::Uuid;
 
 use crate::App;
 
-/// Where a key stands after a call was counted, or refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Where a key stands at one limit after a call was counted, or refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quota {
+    pub name: &'static str,
     pub limit: u32,
     pub window_seconds: u32,
     pub remaining: u32,
@@ -19,42 +20,67 @@ pub struct Quota {
     pub reset_at: i64,
     /// Seconds until then.
     pub reset_after: i64,
-    /// Seconds until the next call would pass, at least 1; `None` when this one did.
+    /// Seconds until the next call would pass, at least 1; `None` when this one did not exceed this limit.
     pub retry_after: Option<i64>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Quotas {
-    limit: Option<Limit>,
-    /// Only keys that exist get here, so callers cannot make it grow.
-    counters: Mutex<HashMap<Uuid, Counter>>,
+    /// Of all calls, then of those that do many things at once.
+    limits: Vec<(&'static str, Limit)>,
+    /// Of each limit. Only keys that exist get here, so callers cannot make it grow.
+    counters: Mutex<HashMap<(Uuid, &'static str), Counter>>,
 }
 
+/// Calls that do many things at once, of one key in a minute.
+const BATCHES_PER_MINUTE: u32 = 100;
+
 impl Quotas {
-    pub(crate) fn new(limit: Option<Limit>) -> Self {
-        Self { limit, counters: Mutex::default() }
+    /// `per_minute` of all calls; of none there is no limit, nor one of batches.
+    pub(crate) fn new(per_minute: u32) -> Self {
+        let limit = |name: &'static str, limit: u32| {
+            let limit = Limit { name: name.to_owned(), limit, window_seconds: 60, pool: Pool::Credential };
+            (name, limit)
+        };
+        match per_minute {
+            0 => Self::default(),
+            _ => Self {
+                limits: vec![limit("admin", per_minute), limit("batch", BATCHES_PER_MINUTE)],
+                counters: Mutex::default(),
+            },
+        }
     }
 
-    fn take(&self, key: Uuid, now: Timestamp) -> Option<Quota> {
-        let limit = self.limit.as_ref()?;
+    /// Counts a call against every limit that it meets, or against none when it exceeds one.
+    fn take(&self, key: Uuid, is_batch: bool, now: Timestamp) -> Vec<Quota> {
+        if self.limits.is_empty() {
+            return Vec::new();
+        }
+        let met: Vec<_> = self.limits.iter().take(if is_batch { 2 } else { 1 }).collect();
         let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
-        let counter = counters.entry(key).or_default();
-        let asked = limit.look(*counter, 1, now);
-        if !asked.exceeded {
-            *counter = limit.spend(*counter, 1, now);
+        let counter = |name| counters.get(&(key, name)).copied().unwrap_or_default();
+        let asked: Vec<_> = met.iter().map(|(name, limit)| limit.look(counter(name), 1, now)).collect();
+        if !asked.iter().any(|standing| standing.exceeded) {
+            for (name, limit) in &met {
+                let counter = counters.entry((key, *name)).or_default();
+                *counter = limit.spend(*counter, 1, now);
+            }
         }
         let now_ms = now.timestamp_millis();
-        let retry_after =
-            asked.exceeded.then(|| asked.retry_at_ms.map_or(1, |at| whole_seconds(at - now_ms)).max(1));
-        let after = limit.look(*counter, 0, now);
-        Some(Quota {
-            limit: limit.limit,
-            window_seconds: limit.window_seconds,
-            remaining: after.remaining,
-            reset_at: after.reset_at_seconds(),
-            reset_after: whole_seconds(after.reset_at_ms - now_ms),
-            retry_after,
-        })
+        let told = |((name, limit), asked): (&&(&'static str, Limit), Standing)| {
+            let wait = || asked.retry_at_ms.map_or(1, |at| whole_seconds(at - now_ms)).max(1);
+            let after = limit.look(counters.get(&(key, *name)).copied().unwrap_or_default(), 0, now);
+            Quota {
+                name,
+                limit: limit.limit,
+                window_seconds: limit.window_seconds,
+                remaining: after.remaining,
+                reset_at: after.reset_at_seconds(),
+                reset_after: whole_seconds(after.reset_at_ms - now_ms),
+                retry_after: asked.exceeded.then(wait),
+            }
+        };
+        met.iter().zip(asked).map(told).collect()
     }
 }
 
@@ -64,9 +90,10 @@ fn whole_seconds(ms: i64) -> i64 {
 }
 
 impl App {
-    /// Counts a call of `key` on an admin surface; `None` when there is no limit.
+    /// Counts a call of `key` on an admin surface, and tells of each limit that it meets: the one of all calls, and
+    /// behind it, of a call that does many things at once, the one of such. Without limits there is nothing to tell.
     #[must_use]
-    pub fn count_call(&self, key: Uuid) -> Option<Quota> {
-        self.quotas().take(key, self.now())
+    pub fn count_call(&self, key: Uuid, is_batch: bool) -> Vec<Quota> {
+        self.quotas().take(key, is_batch, self.now())
     }
 }

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use claviger_domain::Timestamp;
 use claviger_domain::capability::Capability::VerifyKeys;
 use claviger_domain::ids::{CredentialId, OrganizationId};
-use claviger_domain::usage::Tally;
+use claviger_domain::usage::{self, Tally};
 use claviger_store::{Tables, Tx};
 
 use crate::{Call, Error, authenticate};
@@ -73,7 +73,7 @@ async fn take_once(call: &Call, reports: &[Report]) -> Result<Vec<Outcome>, Erro
             .collect();
         let mut known: HashMap<_, _> = tx.usage_reports().fingerprints_of(&keys).await?.into_iter().collect();
         let mut new = Vec::new();
-        let mut calls = Vec::new();
+        let (mut calls, mut reported) = (Vec::new(), Vec::new());
         let outcomes = reports.iter().map(|report| {
             let Some(organization) = owners.get(&report.credential) else {
                 return Outcome::UnknownCredential;
@@ -87,7 +87,9 @@ async fn take_once(call: &Call, reports: &[Report]) -> Result<Vec<Outcome>, Erro
                     known.insert(key, fingerprint);
                     new.push((key, fingerprint));
                     let tally = Tally::reported(report.status, report.duration_ms, report.units);
-                    calls.push((report.credential, report.occurred_at.unwrap_or(now), tally));
+                    let at = report.occurred_at.unwrap_or(now);
+                    calls.push((report.credential, at, tally));
+                    reported.push((*organization, at, usage::Outcome::Reported, tally));
                     Outcome::Recorded
                 }
             }
@@ -95,6 +97,7 @@ async fn take_once(call: &Call, reports: &[Report]) -> Result<Vec<Outcome>, Erro
         let outcomes = outcomes.collect();
         tx.usage_reports().insert_many(&new, now).await?;
         tx.usage().add(&calls).await?;
+        tx.usage_outcomes().add(&reported).await?;
         Ok(outcomes)
     });
     taken.await

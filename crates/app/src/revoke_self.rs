@@ -3,10 +3,11 @@
 use claviger_domain::Timestamp;
 use claviger_domain::actor::{Actor, Owner};
 use claviger_domain::admin_key::AdminKey;
-use claviger_domain::audit::{Detail, Resource, Verb};
+use claviger_domain::audit::{Detail, Verb};
 use claviger_domain::capability::Capability::RevokeSelf;
-use claviger_domain::capability::CapabilitySet;
+use claviger_domain::capability::Door;
 use claviger_domain::ids::CredentialId;
+use claviger_domain::scope::Scopes;
 use claviger_domain::secret::{KeyFormat, Plaintext, PresentedKey};
 use claviger_domain::text::Description;
 use claviger_engine::Change;
@@ -14,7 +15,7 @@ use claviger_store::{Tables, Tx};
 
 use crate::call::{Changed, Direct, Fact};
 use crate::memory::{self, Learn};
-use crate::{App, Call, Error, Facts, admin_keys};
+use crate::{App, Call, Error, Facts, admin_keys, credentials};
 
 /// Ends the credential or the admin key that is presented, in a task of its own: once begun, it is carried through
 /// whoever waits. A key that is none, is unknown or has ended already
@@ -50,8 +51,7 @@ async fn end_credential(app: &App, key: PresentedKey<'_>, facts: Facts) -> Resul
     }
     let id: CredentialId = known.snapshot.id;
     let digests: Vec<_> = app.peppers().digests(key).collect();
-    let actor =
-        Actor::Credential { id, organization: known.organization.id, capabilities: CapabilitySet::default() };
+    let actor = Actor::credential(id, known.organization.id, Door::Gateway, &Scopes::default());
     let call = Call::new(app.clone(), actor, facts);
     let Direct(()) = call
         .change(RevokeSelf, Direct, async |tx: &Tx, now: Timestamp| {
@@ -64,7 +64,7 @@ async fn end_credential(app: &App, key: PresentedKey<'_>, facts: Facts) -> Resul
             let credential = credential.revoke(reason, now).map_err(|_| Error::UnknownKey)?;
             tx.credentials().save(&credential).await?;
             let fact = Fact {
-                resource: Resource::Credential,
+                resource: credentials::resource(credential.class),
                 verb: Verb::Revoked,
                 target: id.uuid(),
                 organization: Some(credential.organization),

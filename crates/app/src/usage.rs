@@ -4,13 +4,13 @@ use chrono::{NaiveDate, TimeDelta};
 use claviger_domain::Timestamp;
 use claviger_domain::account::UserAccount;
 use claviger_domain::audit::Resource;
-use claviger_domain::capability::Capability::{ViewUsage, ViewUserUsage};
+use claviger_domain::capability::Capability::ViewUsage;
 use claviger_domain::credential::Credential;
 use claviger_domain::ids::{CredentialId, UserAccountId};
 use claviger_domain::page::{Slice, Window};
 use claviger_domain::period::{InvertedPeriod, Period};
 use claviger_domain::usage::Tally;
-use claviger_store::{Tables, UsageOf, UserUsage};
+use claviger_store::{CredentialUsage, Tables, UsageOf, UserUsage};
 
 use crate::{App, Call, Error, State, drain};
 
@@ -76,7 +76,7 @@ const USUAL: Back = Back::Days(30);
 /// # Errors
 /// [`Error::NotFound`] when the caller made no such account.
 pub async fn of_user(call: &Call, id: UserAccountId, asked: Asked) -> Result<OfUser, Error> {
-    call.require(ViewUserUsage)?;
+    call.require(ViewUsage)?;
     drain::catch_up(call.app()).await;
     let period = asked.resolve(call.app(), USUAL)?;
     let store = call.app().store();
@@ -92,7 +92,7 @@ pub async fn of_user(call: &Call, id: UserAccountId, asked: Asked) -> Result<OfU
 /// # Errors
 /// [`Error::Refused`] when the caller may not.
 pub async fn by_user(call: &Call, asked: Asked, window: Window) -> Result<Slice<OfUser>, Error> {
-    call.require(ViewUserUsage)?;
+    call.require(ViewUsage)?;
     drain::catch_up(call.app()).await;
     let period = asked.resolve(call.app(), USUAL)?;
     let store = call.app().store();
@@ -101,16 +101,12 @@ pub async fn by_user(call: &Call, asked: Asked, window: Window) -> Result<Slice<
     let found = call.heavy(async move { asked.usage().by_user(owner, period, window).await }).await?;
     let ids: Vec<_> = found.items.iter().map(|used| used.user_account).collect();
     let accounts = store.user_accounts().find_many(owner, &ids).await?;
-    let items = found
-        .items
-        .into_iter()
-        // An account deleted between the two queries is left out.
-        .filter_map(|UserUsage { user_account, tally, credentials }| {
-            let account = accounts.iter().find(|account| account.id == user_account)?.clone();
-            Some(OfUser { account, tally, credentials, period })
-        })
-        .collect();
-    Ok(Slice { items, total: found.total, window })
+    // An account deleted between the two queries is left out.
+    let told = |UserUsage { user_account, tally, credentials }| {
+        let account = accounts.iter().find(|account| account.id == user_account)?.clone();
+        Some(OfUser { account, tally, credentials, period })
+    };
+    Ok(found.with(|items| items.into_iter().filter_map(told).collect()))
 }
 
 /// Credentials with calls in the period, busiest first, then by id; revoked ones included.
@@ -140,16 +136,12 @@ pub async fn by_credential(
     let credentials = store.credentials().find_many(owner, &ids).await?;
     let users: Vec<_> = credentials.iter().filter_map(|credential| credential.user_account).collect();
     let users = store.user_accounts().find_many(owner, &users).await?;
-    let items = found
-        .items
-        .into_iter()
-        .filter_map(|used| {
-            let credential = credentials.iter().find(|credential| credential.id == used.credential)?.clone();
-            let user = users.iter().find(|user| Some(user.id) == credential.user_account).cloned();
-            Some(OfCredential { credential, user, tally: used.tally })
-        })
-        .collect();
-    Ok(Slice { items, total: found.total, window })
+    let told = |used: CredentialUsage| {
+        let credential = credentials.iter().find(|credential| credential.id == used.credential)?.clone();
+        let user = users.iter().find(|user| Some(user.id) == credential.user_account).cloned();
+        Some(OfCredential { credential, user, tally: used.tally })
+    };
+    Ok(found.with(|items| items.into_iter().filter_map(told).collect()))
 }
 
 /// # Errors

@@ -1,36 +1,48 @@
-//! User accounts: what a partner does with its customers.
+//! User accounts: a partner's customers, an organization's members.
 
-use claviger_domain::Timestamp;
-use claviger_domain::account::{AccountStatus, UserAccount, WrongStatus};
+use claviger_domain::account::{AccountStatus, UserAccount};
+use claviger_domain::actor::Actor;
 use claviger_domain::audit::{Detail, Details, Resource, Verb};
-use claviger_domain::capability::Capability::ManageUsers;
-use claviger_domain::ids::UserAccountId;
+use claviger_domain::capability::Capability::ViewUsers;
+use claviger_domain::ids::{OrganizationId, UserAccountId};
 use claviger_domain::page::{Slice, Window};
-use claviger_domain::revision::{Precondition, Revision};
+use claviger_domain::revision::Precondition;
+use claviger_domain::role::Role;
 use claviger_domain::text::{BillingPlan, Email, ExternalId, Metadata, Name};
 use claviger_engine::Change;
-use claviger_store::{Tables, Tx};
+use claviger_store::{Tables, Tx, UserFilter};
 
-use crate::call::{Changed, Fact, Partner};
-use crate::field::Changes;
+use crate::call::Fact;
 use crate::memory::Learn;
-use crate::{Answer, Call, Error, Field, State};
+use crate::{Call, Error, Field, State, roles};
 
-/// A user account as its owner sees it.
+mod change;
+mod status;
+
+pub(crate) use change::{assigned, told};
+pub use change::{create, delete, update};
+pub use claviger_store::UserFilter as Filter;
+pub use status::{reactivate, suspend};
+
+/// A user account, and the roles it has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
     pub account: UserAccount,
-    /// The name of the entity it belongs to.
-    pub entity: Name,
+    pub roles: Vec<roles::Known>,
 }
 
 #[derive(Debug)]
 pub struct Create {
+    /// Whose it is to be, where the caller acts for any.
+    pub organization: Option<OrganizationId>,
     pub name: Name,
     pub external_id: Option<ExternalId>,
     pub email: Option<Email>,
     pub metadata: Metadata,
     pub billing_plan: Option<BillingPlan>,
+    pub first_name: Option<Name>,
+    pub last_name: Option<Name>,
+    pub roles: Vec<roles::Named>,
 }
 
 #[derive(Debug, Default)]
@@ -40,173 +52,107 @@ pub struct Update {
     pub email: Field<Option<Email>>,
     pub metadata: Field<Metadata>,
     pub billing_plan: Field<Option<BillingPlan>>,
-}
-
-/// Opens an account; it is active at once.
-///
-/// # Errors
-/// [`Error::ExternalIdTaken`] when the caller has another account of that external id.
-pub async fn create<A: Answer>(
-    call: &Call,
-    create: Create,
-    word: impl FnOnce(Seen) -> A + Send,
-) -> Result<A, Error> {
-    let partner = call.partner(ManageUsers)?;
-    let Create { name, external_id, email, metadata, billing_plan } = create;
-    call.change(ManageUsers, word, async |tx: &Tx, now: Timestamp| {
-        let account = UserAccount {
-            id: UserAccountId::generate(now, &mut call.app().random()),
-            organization: partner.organization,
-            admin_key: Some(partner.admin_key),
-            external_id,
-            name,
-            email,
-            metadata,
-            status: AccountStatus::Active,
-            billing_plan,
-            created_at: now,
-            updated_at: None,
-            revision: Revision::FIRST,
-        };
-        tx.user_accounts().insert(&account).await?;
-        Ok(changed(&partner, account, Verb::Created, Vec::new()))
-    })
-    .await
+    pub first_name: Field<Option<Name>>,
+    pub last_name: Field<Option<Name>>,
+    pub status: Field<AccountStatus>,
+    pub roles: Field<Vec<roles::Named>>,
 }
 
 /// # Errors
-/// [`Error::NotFound`] when the caller made no such account.
+/// [`Error::NotFound`] when the caller has no such account.
 pub async fn find(call: &Call, id: UserAccountId) -> Result<Seen, Error> {
-    let partner = call.partner(ManageUsers)?;
-    let found = call.app().store().user_accounts().find(partner.owner(), id).await?;
-    found.map(|account| seen(&partner, account)).ok_or(Error::NotFound(Resource::UserAccount, State::Any))
+    call.require(ViewUsers)?;
+    let found = call.app().store().user_accounts().find(call.owner(), id).await?;
+    see(call.app().store(), found.ok_or_else(missing)?).await
 }
 
 /// # Errors
 /// [`Error::NotFound`] when the caller has no account of this external id.
 pub async fn find_by_external_id(call: &Call, external_id: &ExternalId) -> Result<Seen, Error> {
-    let partner = call.partner(ManageUsers)?;
-    let found = call.app().store().user_accounts().find_by_external_id(partner.owner(), external_id).await?;
-    found.map(|account| seen(&partner, account)).ok_or(Error::NotFound(Resource::UserAccount, State::Any))
+    call.require(ViewUsers)?;
+    let found = call.app().store().user_accounts().find_by_external_id(call.owner(), external_id).await?;
+    see(call.app().store(), found.ok_or_else(missing)?).await
 }
 
-/// The caller's accounts, newest first.
+/// The caller's accounts, or those of them that are one organization's, newest first.
 ///
 /// # Errors
 /// [`Error::Refused`] when the caller may not.
-pub async fn list(call: &Call, status: Option<AccountStatus>, window: Window) -> Result<Slice<Seen>, Error> {
-    let partner = call.partner(ManageUsers)?;
-    let found = call.app().store().user_accounts().list(partner.owner(), status, window).await?;
-    Ok(found.map(|account| seen(&partner, account)))
+pub async fn list(
+    call: &Call,
+    organization: Option<OrganizationId>,
+    filter: &UserFilter,
+    window: Window,
+) -> Result<Slice<Seen>, Error> {
+    call.require(ViewUsers)?;
+    let owner = call.owner_within(organization)?;
+    let store = call.app().store();
+    let found = store.user_accounts().list(owner, filter, window).await?;
+    let ids: Vec<_> = found.items.iter().flat_map(|account| account.roles.iter()).collect();
+    let custom = if ids.is_empty() { Vec::new() } else { store.roles().find_many_unscoped(&ids).await? };
+    Ok(found.map(|account| Seen { roles: roles::known(&account.roles, &custom), account }))
 }
 
-/// Changes the fields that are set. Metadata is replaced as a whole.
+/// The user to whom the caller's key is bound.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::Stale`] or [`Error::ExternalIdTaken`].
-pub async fn update<A: Answer>(
-    call: &Call,
-    id: UserAccountId,
-    precondition: &Precondition,
-    update: Update,
-    word: impl FnOnce(Seen) -> A + Send,
-) -> Result<A, Error> {
-    let partner = call.partner(ManageUsers)?;
-    call.change(ManageUsers, word, async |tx: &Tx, now: Timestamp| {
-        let mut account = held(tx, &partner, id, precondition, State::Any).await?;
-        let Update { name, external_id, email, metadata, billing_plan } = update;
-        let mut changes = Changes::default();
-        changes.apply("name", &mut account.name, name, |name| Detail::Text(name.to_string()));
-        changes.apply("external_id", &mut account.external_id, external_id, |id| {
-            Detail::text_or_null(id.as_ref())
-        });
-        changes.apply("email", &mut account.email, email, |email| Detail::text_or_null(email.as_ref()));
-        // A partner's metadata may hold anything; that it changed is enough for the log.
-        changes.apply("metadata", &mut account.metadata, metadata, |_| Detail::Null);
-        changes.apply("billing_plan", &mut account.billing_plan, billing_plan, |plan| {
-            Detail::text_or_null(plan.as_ref())
-        });
-        let account = account.touched(now);
-        tx.user_accounts().save(&account).await?;
-        Ok(changed(&partner, account, Verb::Updated, vec![("changes".to_owned(), changes.into_detail())]))
-    })
-    .await
+/// [`Error::NoUser`] when it is bound to none.
+pub async fn me(call: &Call) -> Result<Seen, Error> {
+    let Actor::Credential { id, .. } = call.actor() else { return Err(Error::NoUser) };
+    let store = call.app().store();
+    let found = store.credentials().find(call.owner(), *id).await?.ok_or(Error::UnknownKey)?;
+    let user = found.user_account.ok_or(Error::NoUser)?;
+    let found = store.user_accounts().find(call.owner(), user).await?;
+    see(store, found.ok_or(Error::UnknownKey)?).await
 }
 
-/// Stops the account's credentials at once.
-///
-/// # Errors
-/// [`Error::NotFound`], or [`Error::WrongState`] when it is suspended already.
-pub async fn suspend<A: Answer>(
-    call: &Call,
-    id: UserAccountId,
-    word: impl FnOnce(Seen) -> A + Send,
-) -> Result<A, Error> {
-    let partner = call.partner(ManageUsers)?;
-    turn(call, partner, id, word, (State::NotSuspended, Verb::Suspended, UserAccount::suspend)).await
+pub(crate) async fn see(tables: &impl Tables, account: UserAccount) -> Result<Seen, Error> {
+    Ok(Seen { roles: roles::of_user(tables, &account).await?, account })
 }
 
-/// Lets the account's credentials work again.
-///
-/// # Errors
-/// [`Error::NotFound`], or [`Error::WrongState`] when it is not suspended.
-pub async fn reactivate<A: Answer>(
+/// An account that is about to be changed.
+pub(crate) async fn held(
     call: &Call,
-    id: UserAccountId,
-    word: impl FnOnce(Seen) -> A + Send,
-) -> Result<A, Error> {
-    let partner = call.partner(ManageUsers)?;
-    turn(call, partner, id, word, (State::Suspended, Verb::Reactivated, UserAccount::reactivate)).await
-}
-
-type Turn = (State, Verb, fn(UserAccount, Timestamp) -> Result<UserAccount, WrongStatus>);
-
-async fn turn<A: Answer>(
-    call: &Call,
-    partner: Partner<'_>,
-    id: UserAccountId,
-    word: impl FnOnce(Seen) -> A + Send,
-    (needed, verb, rule): Turn,
-) -> Result<A, Error> {
-    call.change(ManageUsers, word, async |tx: &Tx, now: Timestamp| {
-        let account = held(tx, &partner, id, &Precondition::None, needed).await?;
-        let account =
-            rule(account, now).map_err(|WrongStatus| Error::WrongState(Resource::UserAccount, needed))?;
-        tx.user_accounts().save(&account).await?;
-        Ok(changed(&partner, account, verb, Vec::new()))
-    })
-    .await
-}
-
-async fn held(
     tx: &Tx,
-    partner: &Partner<'_>,
     id: UserAccountId,
     precondition: &Precondition,
     needed: State,
 ) -> Result<UserAccount, Error> {
-    let found = tx.user_accounts().find_for_update(partner.owner(), id).await?;
+    let found = tx.user_accounts().find_for_update(call.owner(), id).await?;
     let account = found.ok_or(Error::NotFound(Resource::UserAccount, needed))?;
     if precondition.admits(account.revision) { Ok(account) } else { Err(Error::Stale) }
 }
 
-fn seen(partner: &Partner<'_>, account: UserAccount) -> Seen {
-    Seen { account, entity: partner.entity.clone() }
+/// That somebody still owns the organization of an account that did: whoever asks has saved what becomes of it.
+pub(crate) async fn an_owner_stays(tx: &Tx, before: &UserAccount, after: &UserAccount) -> Result<(), Error> {
+    if !before.is_active_owner() || after.is_active_owner() {
+        return Ok(());
+    }
+    // Two owners who leave at once wait for each other here.
+    tx.organizations().find_for_update_unscoped(before.organization).await?;
+    let organization = claviger_domain::actor::Owner::Organization(before.organization);
+    let role = claviger_domain::role::SystemRole::Owner.id();
+    let owners = tx.user_accounts().holders(organization, role).await?;
+    if owners.iter().any(UserAccount::is_active_owner) { Ok(()) } else { Err(Error::LastOwner) }
 }
 
-fn changed(partner: &Partner<'_>, account: UserAccount, verb: Verb, more: Details) -> Changed<Seen> {
+fn missing() -> Error {
+    Error::NotFound(Resource::UserAccount, State::Any)
+}
+
+/// `custom` are the roles of its organization's own making that the account has.
+pub(crate) fn fact(account: &UserAccount, custom: Vec<Role>, verb: Verb, more: Details) -> Fact {
     let mut details = vec![
         ("name".to_owned(), Detail::Text(account.name.to_string())),
         ("external_id".to_owned(), Detail::text_or_null(account.external_id.as_ref())),
     ];
     details.extend(more);
-    let fact = Fact {
+    Fact {
         resource: Resource::UserAccount,
         verb,
         target: account.id.uuid(),
         organization: Some(account.organization),
         details,
-        learn: Learn::Engine(Change::UserAccount(Box::new(account.clone()))),
-    };
-    Changed { outcome: seen(partner, account), entries: vec![fact] }
+        learn: Learn::Engine(Change::UserAccount(Box::new(account.clone()), custom)),
+    }
 }

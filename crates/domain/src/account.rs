@@ -3,6 +3,7 @@
 use crate::Timestamp;
 use crate::ids::{AdminKeyId, OrganizationId, UserAccountId};
 use crate::revision::Revision;
+use crate::role::{RoleIds, SystemRole};
 use crate::text::{BillingPlan, Email, ExternalId, Metadata, Name};
 
 /// Whether an account's credentials may be used.
@@ -14,11 +15,13 @@ pub enum AccountStatus {
     Suspended,
     /// Known, but not taken into use yet; its credentials work.
     Pending,
+    /// Gone for good: nobody sees it any more, and its credentials were revoked with it.
+    Deleted,
 }
 
 impl AccountStatus {
-    /// Every status, in the order in which surfaces name them.
-    pub const ALL: [Self; 3] = [Self::Active, Self::Suspended, Self::Pending];
+    /// Every status a surface shows, in the order in which they name them.
+    pub const SHOWN: [Self; 3] = [Self::Active, Self::Suspended, Self::Pending];
 
     /// The stable word, as the database and every surface hold it.
     #[must_use]
@@ -27,13 +30,20 @@ impl AccountStatus {
             Self::Active => "active",
             Self::Suspended => "suspended",
             Self::Pending => "pending",
+            Self::Deleted => "deleted",
         }
     }
 
-    /// The status of a word; `None` of any other text. Case matters.
+    /// The status of a word that a surface shows; `None` of any other text. Case matters.
     #[must_use]
     pub fn of_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.word() == word)
+        Self::SHOWN.into_iter().find(|status| status.word() == word)
+    }
+
+    /// The status of a stored word; `None` of any other text.
+    #[must_use]
+    pub fn from_stored(word: &str) -> Option<Self> {
+        if word == Self::Deleted.word() { Some(Self::Deleted) } else { Self::of_word(word) }
     }
 }
 
@@ -46,8 +56,8 @@ pub struct UserAccount {
     pub organization: OrganizationId,
     /// The admin key that made it; `None` when the organization did.
     pub admin_key: Option<AdminKeyId>,
-    /// The partner's own id for this customer, unique among the accounts of one admin key; `None` when
-    /// it gave none.
+    /// The partner's own id for this customer, unique among the accounts of one admin key, or among
+    /// those of an organization that none made; `None` when it gave none.
     pub external_id: Option<ExternalId>,
     /// What the partner calls the customer.
     pub name: Name,
@@ -59,6 +69,13 @@ pub struct UserAccount {
     pub status: AccountStatus,
     /// The partner's own plan id, for its bills; no rule reads it.
     pub billing_plan: Option<BillingPlan>,
+    /// Of a person, as its organization told it; `None` when it did not. No rule reads it.
+    pub first_name: Option<Name>,
+    /// As `first_name`: which part of a name is which, nobody guesses.
+    pub last_name: Option<Name>,
+    /// What it may do in its organization, and its keys no more than that; without any it is a customer, and no
+    /// member.
+    pub roles: RoleIds,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was changed last; `None` until the first change.
@@ -95,6 +112,19 @@ impl UserAccount {
         Ok(Self { status: AccountStatus::Active, ..self }.touched(now))
     }
 
+    /// Ends the account for good: its external id is free again, and it has no role any more.
+    #[must_use]
+    pub fn delete(self, now: Timestamp) -> Self {
+        let roles = RoleIds::default();
+        Self { status: AccountStatus::Deleted, external_id: None, roles, ..self }.touched(now)
+    }
+
+    /// Whether it owns its organization: the last one that does stays.
+    #[must_use]
+    pub fn is_active_owner(&self) -> bool {
+        self.status == AccountStatus::Active && self.roles.contains(SystemRole::Owner.id())
+    }
+
     /// The account in its next revision, changed at `now`: every change ends with it.
     #[must_use]
     pub fn touched(mut self, now: Timestamp) -> Self {
@@ -106,6 +136,6 @@ impl UserAccount {
     /// Whether its credentials are refused. A pending account is not suspended.
     #[must_use]
     pub fn is_suspended(&self) -> bool {
-        self.status == AccountStatus::Suspended
+        matches!(self.status, AccountStatus::Suspended | AccountStatus::Deleted)
     }
 }

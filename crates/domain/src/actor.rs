@@ -1,7 +1,10 @@
 //! Who calls, on whose behalf, and what they may do.
 
-use crate::capability::{Capability, CapabilitySet};
+use std::sync::Arc;
+
+use crate::capability::{Capability, CapabilitySet, Door};
 use crate::ids::{AdminKeyId, BootstrapKeyId, CredentialId, OrganizationId};
+use crate::scope::{Held, Scope, Scopes};
 use crate::text::Name;
 
 /// The caller of a use case.
@@ -26,9 +29,16 @@ pub enum Actor {
     Credential {
         /// The credential whose key was presented.
         id: CredentialId,
-        /// The organization it belongs to: it owns what the key may touch.
+        /// The organization it belongs to.
         organization: OrganizationId,
-        /// What the credential's scopes amount to.
+        /// Through which door it came: whether it speaks for its organization or for the operator.
+        door: Door,
+        /// What it may give to others: what it holds itself. `None` behind the gateways' door, where nothing is
+        /// given.
+        scopes: Option<Arc<Scopes>>,
+        /// Whether it sees every organization's rows, and not only its own's.
+        sees_all: bool,
+        /// What its scopes amount to behind that door.
         capabilities: CapabilitySet,
     },
 }
@@ -56,32 +66,67 @@ pub enum Refusal {
 }
 
 impl Actor {
-    /// Checks that the caller holds `capability`. The operator and the bootstrap key hold those of the
-    /// platform without being given any, and none of a partner's.
+    /// An organization's key as a caller, with all that it holds.
+    #[must_use]
+    pub fn credential<'a>(
+        id: CredentialId,
+        organization: OrganizationId,
+        door: Door,
+        held: impl Into<Held<'a>>,
+    ) -> Self {
+        let held = held.into();
+        let capabilities = door.capabilities(held);
+        let (scopes, sees_all) = match door {
+            Door::Platform => (Some(Arc::new(held.scopes().into_owned())), true),
+            Door::Organization => (Some(Arc::new(held.scopes().into_owned())), false),
+            // The operator's own gateways ask about everybody's keys. They come millions of times: nothing is copied.
+            Door::Gateway => (None, !Door::Platform.capabilities(held).is_empty()),
+        };
+        Self::Credential { id, organization, door, scopes, sees_all, capabilities }
+    }
+
+    /// Checks that the caller holds `capability`. The operator and the bootstrap key hold every one.
     ///
     /// # Errors
-    /// [`Refusal`] says why it does not. [`Capability::ViewUserUsage`] has no word of its own: what is
-    /// named instead is [`Capability::ViewUsage`], and to the bootstrap key [`Capability::ManageUsers`].
+    /// [`Refusal::Lacks`] when it does not.
     pub fn require(&self, capability: Capability) -> Result<(), Refusal> {
         use Capability as C;
         match (self, capability) {
             (Self::AdminKey { .. } | Self::Credential { .. }, C::RevokeSelf) => Ok(()),
             // It would be the end of the platform's own way in: it is rotated instead.
             (Self::Operator | Self::Bootstrap(_), C::RevokeSelf) => Err(Refusal::Lacks(capability)),
-            (
-                Self::Operator | Self::Bootstrap(_),
-                C::ManageAdminKeys | C::VerifyKeys | C::ViewAuditLogs | C::ViewUsage,
-            ) => Ok(()),
-            (Self::Operator | Self::Bootstrap(_), C::ManageUsers | C::ManageCredentials) => {
-                Err(Refusal::NotForBootstrap(capability))
-            }
-            (Self::Operator | Self::Bootstrap(_), C::ViewUserUsage) => {
-                Err(Refusal::NotForBootstrap(C::ManageUsers))
-            }
+            (Self::Operator | Self::Bootstrap(_), _) => Ok(()),
             (Self::AdminKey { capabilities, .. } | Self::Credential { capabilities, .. }, _) => {
-                let needed = if capability == C::ViewUserUsage { C::ViewUsage } else { capability };
-                if capabilities.contains(needed) { Ok(()) } else { Err(Refusal::Lacks(needed)) }
+                if capabilities.contains(capability) {
+                    Ok(())
+                } else {
+                    Err(Refusal::Lacks(capability))
+                }
             }
+        }
+    }
+
+    /// As [`require`](Self::require), for what only a partner does: the platform's own callers, whatever they
+    /// may do elsewhere, do not do a partner's business.
+    ///
+    /// # Errors
+    /// [`Refusal`] says why not.
+    pub fn require_partner(&self, capability: Capability) -> Result<(), Refusal> {
+        match self {
+            Self::Operator | Self::Bootstrap(_) => Err(Refusal::NotForBootstrap(capability)),
+            Self::AdminKey { .. } | Self::Credential { .. } => self.require(capability),
+        }
+    }
+
+    /// Those of `wanted` that the caller may not give to anybody, because it lacks them itself. The operator and
+    /// the bootstrap key lack none; admin keys have no scopes to give.
+    #[must_use]
+    pub fn may_not_grant(&self, wanted: &Scopes) -> Vec<Scope> {
+        match self {
+            Self::Operator | Self::Bootstrap(_) => Vec::new(),
+            Self::AdminKey { .. } => wanted.iter().cloned().collect(),
+            Self::Credential { scopes: Some(scopes), .. } => scopes.lacking(wanted),
+            Self::Credential { scopes: None, .. } => wanted.iter().cloned().collect(),
         }
     }
 
@@ -91,6 +136,7 @@ impl Actor {
         match self {
             Self::Operator | Self::Bootstrap(_) => Owner::Installation,
             Self::AdminKey { id, .. } => Owner::AdminKey(*id),
+            Self::Credential { sees_all: true, .. } => Owner::Installation,
             Self::Credential { organization, .. } => Owner::Organization(*organization),
         }
     }

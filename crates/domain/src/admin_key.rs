@@ -56,7 +56,7 @@ impl AdminKey {
             id: self.id,
             organization: self.organization,
             entity: organization.name.clone(),
-            capabilities: self.permissions,
+            capabilities: self.permissions.with_sight(),
         })
     }
 

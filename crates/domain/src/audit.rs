@@ -11,6 +11,15 @@ use crate::Timestamp;
 use crate::actor::Actor;
 use crate::ids::{AdminKeyId, AuditEntryId, OrganizationId};
 
+mod chain;
+mod finding;
+pub mod line;
+mod walk;
+
+pub use chain::{AuditKeys, ChainId, Head, InvalidMac, Link, Mac, SealedHead};
+pub use finding::{Break, Flaw, Kept, Walked};
+pub use walk::{End, Material, Walk};
+
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$note:meta])* $variant:ident = $word:literal,)* }) => {
         $(#[$doc])*
@@ -79,6 +88,12 @@ words! {
         Rotated = "rotated",
         /// Ended for good.
         Revoked = "revoked",
+        /// Switched off until it is switched on again.
+        Disabled = "disabled",
+        /// Switched on again.
+        Enabled = "enabled",
+        /// Gone for good.
+        Deleted = "deleted",
         /// Looked at or listed; or the answer to an earlier change was told again.
         Read = "read",
         /// The caller was refused: the answer's status is 4xx.
@@ -203,6 +218,12 @@ impl Detail {
     /// A text, or null.
     pub fn text_or_null(text: Option<impl fmt::Display>) -> Self {
         text.map_or(Self::Null, |text| Self::Text(text.to_string()))
+    }
+
+    /// A count; one beyond what a signed number holds is the most it holds.
+    #[must_use]
+    pub fn number(count: u64) -> Self {
+        Self::Number(i64::try_from(count).unwrap_or(i64::MAX))
     }
 
     /// An instant as every surface tells it: in UTC, in whole seconds.

@@ -128,8 +128,8 @@ impl Network {
 /// A balance that calls spend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Credits {
-    /// Counts how often the balance was set by hand: what was spent of an earlier grant is not taken from
-    /// a later one.
+    /// The credential's revision in which the balance was set by hand: what was spent of an earlier grant is not
+    /// taken from a later one.
     pub grant: u32,
     /// Units left to spend.
     pub remaining: u64,
@@ -146,6 +146,15 @@ pub struct Refill {
     pub every: TimeDelta,
     /// The last refill, or when the count began.
     pub since: Timestamp,
+}
+
+/// A balance to be set by hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Balance {
+    /// Units to spend.
+    pub remaining: u64,
+    /// How it fills up again; `None`: it never does by itself.
+    pub refill: Option<Refill>,
 }
 
 impl Credits {
@@ -245,6 +254,15 @@ impl Credential {
         }
         self.revoked = Some(Revocation { at: now, reason });
         Ok(self.touched(now))
+    }
+
+    /// Sets the balance by hand for the revision that `revision` is, or takes it away. What is still being spent of
+    /// an earlier grant is not taken from this one.
+    #[must_use]
+    pub fn granted(self, balance: Option<Balance>, revision: Revision) -> Self {
+        let grant = u32::try_from(revision.number()).unwrap_or(u32::MAX);
+        let credits = balance.map(|Balance { remaining, refill }| Credits { grant, remaining, refill });
+        Self { credits, ..self }
     }
 
     /// The credential in its next revision, changed at `now`: every change ends with it.

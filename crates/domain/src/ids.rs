@@ -100,6 +100,8 @@ ids! {
     CredentialId, "key";
     /// One secret of a credential.
     SecretId, "secret";
+    /// A named set of permissions of an organization.
+    RoleId, "role";
     /// One line of the audit log.
     AuditEntryId, "audit";
 }

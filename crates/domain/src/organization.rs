@@ -5,7 +5,9 @@ use std::fmt;
 use crate::Timestamp;
 use crate::address::IpAllowlist;
 use crate::ids::OrganizationId;
+use crate::limit::Limits;
 use crate::revision::Revision;
+use crate::settings::{KeptDays, KeyLifetime};
 use crate::text::{Email, InvalidText, Metadata, Name};
 
 /// Whether an organization's keys may be used at all.
@@ -15,7 +17,35 @@ pub enum OrganizationStatus {
     Active,
     /// Stopped until it is reactivated: neither its credentials nor its admin keys are accepted.
     Suspended,
+    /// Gone for good: nobody sees it any more. What it did stays in the figures and in the audit log.
+    Deleted,
 }
+
+impl OrganizationStatus {
+    /// Every status a surface shows, in the order in which they name them.
+    pub const SHOWN: [Self; 2] = [Self::Active, Self::Suspended];
+
+    /// The stable word, as the database and every surface hold it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+            Self::Deleted => "deleted",
+        }
+    }
+
+    /// The status of a word; `None` of any other text. Case matters.
+    #[must_use]
+    pub fn of_word(word: &str) -> Option<Self> {
+        [Self::Active, Self::Suspended, Self::Deleted].into_iter().find(|status| status.word() == word)
+    }
+}
+
+/// The organization is not in the state that is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the organization's status does not allow this")]
+pub struct WrongStatus;
 
 /// A tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,8 +77,14 @@ pub struct Organization {
 /// What an organization's keys are held to, whatever each key says itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct OrganizationSettings {
-    /// Where its credentials may be used from; a credential's own list can only narrow it.
+    /// Where its keys may be used from; a credential's own list can only narrow it.
     pub ip_allowlist: IpAllowlist,
+    /// How long its new keys may live, within what the installation allows.
+    pub key_lifetime: KeyLifetime,
+    /// Of keys made without limits of their own; empty: the installation's.
+    pub default_limits: Limits,
+    /// How long its records are kept; `None`: as long as the installation's.
+    pub kept_days: KeptDays,
 }
 
 impl Organization {
@@ -73,7 +109,51 @@ impl Organization {
     /// Whether its keys are refused.
     #[must_use]
     pub fn is_suspended(&self) -> bool {
-        self.status == OrganizationStatus::Suspended
+        match self.status {
+            OrganizationStatus::Active => false,
+            OrganizationStatus::Suspended | OrganizationStatus::Deleted => true,
+        }
+    }
+
+    /// Stops all its keys at once.
+    ///
+    /// # Errors
+    /// [`WrongStatus`] when they are stopped already.
+    pub fn suspend(self, now: Timestamp) -> Result<Self, WrongStatus> {
+        self.turn(OrganizationStatus::Active, OrganizationStatus::Suspended, now)
+    }
+
+    /// Lets its keys work again.
+    ///
+    /// # Errors
+    /// [`WrongStatus`] when it is not suspended.
+    pub fn reactivate(self, now: Timestamp) -> Result<Self, WrongStatus> {
+        self.turn(OrganizationStatus::Suspended, OrganizationStatus::Active, now)
+    }
+
+    /// Ends it for good. Its slug is free again.
+    #[must_use]
+    pub fn delete(self, now: Timestamp) -> Self {
+        // No slug that can be given holds a dot.
+        let slug = Slug(format!("{}.{}", self.slug, self.id));
+        Self { status: OrganizationStatus::Deleted, slug, ..self }.touched(now)
+    }
+
+    fn turn(
+        self,
+        from: OrganizationStatus,
+        to: OrganizationStatus,
+        now: Timestamp,
+    ) -> Result<Self, WrongStatus> {
+        if self.status == from { Ok(Self { status: to, ..self }.touched(now)) } else { Err(WrongStatus) }
+    }
+
+    /// The organization in its next revision, changed at `now`: every change ends with it.
+    #[must_use]
+    pub fn touched(mut self, now: Timestamp) -> Self {
+        self.updated_at = Some(now);
+        self.revision = self.revision.next();
+        self
     }
 }
 

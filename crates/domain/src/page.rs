@@ -1,10 +1,13 @@
 //! A window on a list, and what is seen through it.
 
+use uuid::Uuid;
+
 /// Which part of a list is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
     limit: u64,
     offset: u64,
+    after: Option<Uuid>,
 }
 
 /// Which bound of a window was passed.
@@ -37,7 +40,22 @@ impl Window {
         if i64::try_from(offset).is_err() {
             return Err(InvalidWindow::Offset);
         }
-        Ok(Self { limit, offset })
+        Ok(Self { limit, offset, after: None })
+    }
+
+    /// At most `limit` rows (1 to [`Self::MAX_LIMIT`]) that follow in the list on the one of this id, or the
+    /// first ones. The row itself may be gone meanwhile.
+    ///
+    /// # Errors
+    /// [`InvalidWindow::Limit`] when the bound was passed.
+    pub fn following(limit: u64, after: Option<Uuid>) -> Result<Self, InvalidWindow> {
+        Ok(Self { after, ..Self::new(limit, 0)? })
+    }
+
+    /// The row behind which the window begins; `None`: it begins at its offset.
+    #[must_use]
+    pub fn after(self) -> Option<Uuid> {
+        self.after
     }
 
     /// How many rows are wanted at most.
@@ -62,17 +80,38 @@ pub struct Slice<T> {
     pub total: u64,
     /// What was asked for.
     pub window: Window,
+    has_more: bool,
 }
 
 impl<T> Slice<T> {
+    /// The rows that were found for a window: one more than it asks for tells that others follow, and is left
+    /// out.
+    #[must_use]
+    pub fn new(mut items: Vec<T>, total: u64, window: Window) -> Self {
+        let asked = usize::try_from(window.limit).unwrap_or(usize::MAX);
+        let has_more = match window.after {
+            Some(_) => items.len() > asked,
+            None => window.offset.saturating_add(items.len() as u64) < total,
+        };
+        items.truncate(asked);
+        Self { items, total, window, has_more }
+    }
+
     /// Whether rows follow after this page.
     #[must_use]
     pub fn has_more(&self) -> bool {
-        self.window.offset.saturating_add(self.items.len() as u64) < self.total
+        self.has_more
     }
 
     /// The same page of other things, each made of one.
     pub fn map<U>(self, change: impl FnMut(T) -> U) -> Slice<U> {
-        Slice { items: self.items.into_iter().map(change).collect(), total: self.total, window: self.window }
+        let Self { items, total, window, has_more } = self;
+        Slice { items: items.into_iter().map(change).collect(), total, window, has_more }
+    }
+
+    /// The same page of other things, made of all of them; some may have been lost on the way.
+    pub fn with<U>(self, change: impl FnOnce(Vec<T>) -> Vec<U>) -> Slice<U> {
+        let Self { items, total, window, has_more } = self;
+        Slice { items: change(items), total, window, has_more }
     }
 }

@@ -15,12 +15,22 @@
 use std::fmt;
 use std::str::FromStr;
 
+mod held;
+
+pub use held::Held;
+
+/// Every scope but those of the platform.
+const EVERYTHING: &str = "*";
+/// What the scopes begin with that open the operator's surface.
+const PLATFORM: &str = "admin:";
+
 /// The text is not a scope, or not an expression over scopes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a scope expression")]
 pub struct InvalidScope;
 
-/// One word `resource:action`, or `resource:*` for every action of a resource.
+/// One word `resource:action`, `resource:*` for every action of a resource, or `*` for every scope that does
+/// not open the operator's surface (`admin:…`).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Scope(String);
 
@@ -37,9 +47,17 @@ impl Scope {
 
     fn covers_word(&self, wanted: &str) -> bool {
         match self.0.strip_suffix('*') {
+            // Whoever may do everything in an organization may not run the installation.
+            Some("") => !wanted.starts_with(PLATFORM),
             Some(stem) => wanted.starts_with(stem),
             None => self.0 == wanted,
         }
+    }
+
+    /// Whether it opens the operator's surface.
+    #[must_use]
+    pub fn is_platform(&self) -> bool {
+        self.0.starts_with(PLATFORM)
     }
 
     /// The word.
@@ -52,9 +70,12 @@ impl Scope {
 impl FromStr for Scope {
     type Err = InvalidScope;
 
-    /// Reads two or more parts joined by colons. A part is letters, digits, `_`, `-` and `.` of ASCII; the
+    /// Reads `*`, or two or more parts joined by colons. A part is letters, digits, `_`, `-` and `.` of ASCII; the
     /// last one may be `*` instead. Case matters.
     fn from_str(text: &str) -> Result<Self, InvalidScope> {
+        if text == EVERYTHING {
+            return Ok(Self(text.to_owned()));
+        }
         let word = |part: &str| {
             !part.is_empty()
                 && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
@@ -96,6 +117,48 @@ impl Scopes {
     #[must_use]
     pub fn cover_word(&self, wanted: &str) -> bool {
         self.0.iter().any(|held| held.covers_word(wanted))
+    }
+
+    /// Those of `wanted` that none of them covers.
+    #[must_use]
+    pub fn lacking(&self, wanted: &Self) -> Vec<Scope> {
+        wanted.iter().filter(|scope| !self.cover(scope)).cloned().collect()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What both cover, no word twice.
+    #[must_use]
+    pub fn meet(&self, other: &Self) -> Self {
+        let mut met: Vec<Scope> = Vec::new();
+        for one in self.iter() {
+            for another in other.iter() {
+                let narrower = match (one.covers(another), another.covers(one)) {
+                    (true, _) => another,
+                    (false, true) => one,
+                    (false, false) => continue,
+                };
+                if !met.contains(narrower) {
+                    met.push(narrower.clone());
+                }
+            }
+        }
+        Self(met)
+    }
+
+    /// What either covers, no word twice.
+    #[must_use]
+    pub fn join(mut self, other: &Self) -> Self {
+        for scope in other.iter() {
+            if !self.0.contains(scope) {
+                self.0.push(scope.clone());
+            }
+        }
+        self
     }
 
     /// The scopes, in the order they were given.
@@ -144,7 +207,8 @@ impl ScopeExpression {
 
     /// Whether `held` satisfies the expression.
     #[must_use]
-    pub fn is_satisfied_by(&self, held: &Scopes) -> bool {
+    pub fn is_satisfied_by<'a>(&self, held: impl Into<Held<'a>>) -> bool {
+        let held = held.into();
         match self {
             Self::Scope(scope) => held.cover(scope),
             Self::All(parts) => parts.iter().all(|part| part.is_satisfied_by(held)),
@@ -199,6 +263,8 @@ fn single(tokens: &mut Tokens<'_>, depth: usize) -> Result<ScopeExpression, Inva
             let inner = any(tokens, depth + 1)?;
             if tokens.next() == Some(")") { Ok(inner) } else { Err(InvalidScope) }
         }
+        // Nobody asks for everything.
+        Some(EVERYTHING) => Err(InvalidScope),
         Some(word) => word.parse().map(ScopeExpression::Scope),
         None => Err(InvalidScope),
     }
@@ -228,6 +294,10 @@ mod tests {
             ("c:x", "a:x AND b:x OR c:x", true),
             ("c:x", "a:x AND (b:x OR c:x)", false),
             ("", "a:x", false),
+            ("*", "a:x AND b:c:*", true),
+            ("*", "admin:keys", false),
+            ("admin:*", "admin:keys", true),
+            ("admin:*", "a:x", false),
         ] {
             assert_eq!(holds(held, wanted), expected, "{held} | {wanted}");
         }

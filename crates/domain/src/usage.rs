@@ -2,6 +2,8 @@
 
 use std::ops::AddAssign;
 
+use crate::verification::Code;
+
 /// Counts over any set of calls; they add up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tally {
@@ -49,6 +51,36 @@ impl Tally {
     }
 }
 
+/// What an organization's figures are told apart by.
+///
+/// A call is counted under the code it was decided with. What is reported of it later stands by itself: a
+/// report names no decision, and a call that passed and then failed is still one that was `VALID`. So the
+/// decisions' totals add up to the calls, and denials and reported failures together to the failed ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Outcome {
+    /// Calls decided with this code.
+    Decided(Code),
+    /// What was reported of calls.
+    Reported,
+}
+
+impl Outcome {
+    /// The stable word, as the database holds it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Decided(code) => code.word(),
+            Self::Reported => "REPORTED",
+        }
+    }
+
+    /// The outcome of a word; `None` of any other text. Case matters.
+    #[must_use]
+    pub fn of_word(word: &str) -> Option<Self> {
+        Code::ALL.into_iter().map(Self::Decided).chain([Self::Reported]).find(|it| it.word() == word)
+    }
+}
+
 /// What is too much for a count stays the most it can tell.
 impl AddAssign for Tally {
     fn add_assign(&mut self, other: Self) {
@@ -93,6 +125,14 @@ mod tests {
         assert_eq!(sum.succeeded(), 0);
         sum += tally(u64::MAX, u64::MAX, u64::MAX, u64::MAX, u64::MAX);
         assert_eq!(sum, tally(u64::MAX, u64::MAX, u64::MAX, u64::MAX, u64::MAX));
+    }
+
+    #[test]
+    fn outcomes_are_known_by_their_words() {
+        for outcome in Code::ALL.map(Outcome::Decided).into_iter().chain([Outcome::Reported]) {
+            assert_eq!(Outcome::of_word(outcome.word()), Some(outcome));
+        }
+        assert_eq!(Outcome::of_word("valid"), None);
     }
 
     #[test]

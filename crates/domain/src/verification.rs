@@ -50,6 +50,7 @@
 //! #         ends_at: None,
 //! #     },
 //! #     user_account: None,
+//! #     permissions: Default::default(),
 //! #     organization: Organization::new(organization, name.clone(), Slug::derive(&name), now),
 //! # };
 //! // `subject` is a live credential that holds `workflows:*` and may be used 60 times a minute.
@@ -81,11 +82,11 @@ use crate::address::IpAllowlist;
 use crate::credential::{Credential, Credits, Environment, Network};
 use crate::limit::{Counter, Limits, Standing};
 use crate::organization::Organization;
-use crate::scope::{ScopeExpression, Scopes};
+use crate::scope::{Held, ScopeExpression, Scopes};
 use crate::secret::SecretVersion;
 
 /// The outcome of a verification, in the order in which the checks are made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Code {
     /// The call may pass.
     Valid,
@@ -167,6 +168,9 @@ pub struct Subject {
     pub secret: SecretVersion,
     /// The account the credential is linked to; `None` when it is linked to none.
     pub user_account: Option<UserAccount>,
+    /// What that account's roles permit, see [`RoleIds::permissions`](crate::role::RoleIds::permissions): the
+    /// credential has no more than that.
+    pub permissions: Scopes,
     /// The credential's organization.
     pub organization: Organization,
 }
@@ -208,14 +212,14 @@ pub struct Facts<'a> {
     /// The world it belongs to.
     pub environment: Environment,
     /// What calls with it may do.
-    pub scopes: &'a Scopes,
+    pub scopes: Held<'a>,
 }
 
 impl Subject {
     /// What decides about it.
     #[must_use]
     pub fn facts(&self) -> Facts<'_> {
-        let Self { credential, secret, user_account, organization } = self;
+        let Self { credential, secret, user_account, permissions, organization } = self;
         Facts {
             is_revoked: credential.revoked.is_some(),
             expires_at: credential.expires_at,
@@ -226,7 +230,7 @@ impl Subject {
             allowlists: [&credential.ip_allowlist, &organization.settings.ip_allowlist],
             network: credential.network,
             environment: credential.class.environment(),
-            scopes: &credential.scopes,
+            scopes: Held::new(&credential.scopes, user_account.as_ref().map(|_| permissions)),
         }
     }
 }

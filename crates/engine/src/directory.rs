@@ -16,10 +16,11 @@ use claviger_domain::Timestamp;
 use claviger_domain::account::UserAccount;
 use claviger_domain::address::IpAllowlist;
 use claviger_domain::credential::Credential;
-use claviger_domain::ids::{CredentialId, OrganizationId, UserAccountId};
+use claviger_domain::ids::{CredentialId, OrganizationId, RoleId, UserAccountId};
 use claviger_domain::limit::{Counter, Limits};
 use claviger_domain::organization::Organization;
 use claviger_domain::revision::Revision;
+use claviger_domain::role::{Role, RoleIds};
 use claviger_domain::scope::Scopes;
 use claviger_domain::secret::{Digest, SecretVersion};
 use uuid::Uuid;
@@ -33,8 +34,10 @@ use crate::sync::{Mutex, MutexGuard};
 pub enum Change {
     /// A credential in its new state; all of its secrets, when any of them was added or given an end.
     Credential(Box<Credential>, Option<Vec<SecretVersion>>),
-    /// A user account in its new state.
-    UserAccount(Box<UserAccount>),
+    /// A user account in its new state, and the roles of its organization's own making among those it has.
+    UserAccount(Box<UserAccount>, Vec<Role>),
+    /// A role in its new state: whoever has it has what it permits now.
+    Role(Box<Role>),
     /// An organization in its new state.
     Organization(Box<Organization>),
 }
@@ -48,6 +51,8 @@ pub struct Loaded {
     pub secrets: Vec<SecretVersion>,
     /// The account it is linked to.
     pub user_account: Option<UserAccount>,
+    /// The roles of its organization's own making that account has.
+    pub roles: Vec<Role>,
     /// Its organization.
     pub organization: Organization,
     /// What has been spent of its limits, shared ones included.
@@ -117,6 +122,7 @@ struct Feed {
     records: HashMap<CredentialId, Arc<Record>, BuildHasherDefault<Uniform>>,
     organizations: HashMap<OrganizationId, Arc<Shared<KnownOrganization>>>,
     user_accounts: HashMap<UserAccountId, Arc<Shared<KnownUserAccount>>, BuildHasherDefault<Uniform>>,
+    roles: HashMap<RoleId, Role>,
     limits: Interned<Limits>,
     scopes: Interned<Scopes>,
     allowlists: Interned<IpAllowlist>,
@@ -158,12 +164,14 @@ impl Directory {
                     feed.organization(*organization);
                 }
             }
-            Change::UserAccount(account) => {
+            Change::UserAccount(account, roles) => {
                 let is_new = feed.note(account.id.uuid(), account.revision);
+                roles.into_iter().for_each(|role| feed.role(role));
                 if is_new || feed.user_accounts.contains_key(&account.id) {
                     feed.user_account(*account);
                 }
             }
+            Change::Role(role) => feed.role(*role),
             Change::Credential(credential, secrets) => {
                 let is_new = feed.note(credential.id.uuid(), credential.revision);
                 if is_new || feed.records.contains_key(&credential.id) {
@@ -210,7 +218,7 @@ impl Directory {
     /// read, and it must be read again.
     pub(crate) fn insert(&self, mark: Mark, loaded: Loaded) -> bool {
         let mut feed = self.feed();
-        let Loaded { credential, secrets, user_account, organization, spent } = loaded;
+        let Loaded { credential, secrets, user_account, roles, organization, spent } = loaded;
         let read = [
             Some(credential.id.uuid()),
             credential.user_account.map(UserAccountId::uuid),
@@ -227,6 +235,7 @@ impl Directory {
                 .as_ref()
                 .and_then(|account| is_new(account.id.uuid(), feed.user_accounts.contains_key(&account.id))),
         ];
+        roles.into_iter().for_each(|role| feed.role(role));
         let organization = feed.organization(organization);
         let user_account = user_account.map(|account| feed.user_account(account));
         let id = credential.id;
@@ -328,14 +337,38 @@ impl Feed {
         match known {
             Some(known) => {
                 if known.facts.load().revision < account.revision {
-                    known.facts.store(Arc::new(account.into()));
+                    let permissions = self.permissions(&account.roles);
+                    known.facts.store(Arc::new(KnownUserAccount::new(account, permissions)));
                 }
                 known
             }
             None => {
                 let id = account.id;
-                self.user_accounts.entry(id).or_insert(Shared::new(account.into())).clone()
+                let permissions = self.permissions(&account.roles);
+                let new = Shared::new(KnownUserAccount::new(account, permissions));
+                self.user_accounts.entry(id).or_insert(new).clone()
             }
+        }
+    }
+
+    fn permissions(&mut self, roles: &RoleIds) -> Arc<Scopes> {
+        let permissions = roles.permissions(roles.iter().filter_map(|id| self.roles.get(&id)));
+        self.scopes.one(&permissions)
+    }
+
+    /// Takes in a role, unless a newer state of it is known, and what it permits now for all who have it.
+    fn role(&mut self, role: Role) {
+        let id = role.id;
+        if self.roles.get(&id).is_some_and(|known| known.revision >= role.revision) {
+            return;
+        }
+        self.roles.insert(id, role);
+        let holders: Vec<_> =
+            self.user_accounts.values().filter(|it| it.facts.load().roles.contains(id)).cloned().collect();
+        for holder in holders {
+            let facts = holder.facts.load_full();
+            let permissions = self.permissions(&facts.roles);
+            holder.facts.store(Arc::new(facts.permitted(permissions)));
         }
     }
 }

@@ -74,7 +74,7 @@
 //! # };
 //! // `credential` may be used once a minute, and `secret` is what is kept of its key.
 //! let secrets = vec![secret];
-//! let loaded = Loaded { credential, secrets, user_account: None, organization, spent: Vec::new() };
+//! let loaded = Loaded { credential, secrets, user_account: None, roles: Vec::new(), organization, spent: Vec::new() };
 //! assert!(engine.insert(mark, loaded));
 //!
 //! let demand = Demand { cost: 1, ..Demand::default() };
@@ -108,6 +108,7 @@ use claviger_domain::Timestamp;
 use claviger_domain::credential::Credits;
 use claviger_domain::ids::CredentialId;
 use claviger_domain::limit::{Counter, Limits, Pool, Standing};
+use claviger_domain::scope::Held;
 use claviger_domain::secret::{Digest, Peppers, PresentedKey};
 use claviger_domain::verification::{Code, Demand, Settled, refuse, settle};
 
@@ -331,6 +332,12 @@ impl Known {
     #[must_use]
     pub fn secret_has_ended(&self, now: Timestamp) -> bool {
         self.facts().secret_ends_at.is_some_and(|end| end <= now)
+    }
+
+    /// What it holds: its scopes, as far as the account it is linked to has them.
+    #[must_use]
+    pub fn held(&self) -> Held<'_> {
+        self.facts().scopes
     }
 
     fn facts(&self) -> claviger_domain::verification::Facts<'_> {

@@ -12,7 +12,8 @@ use claviger_domain::ids::{CredentialId, OrganizationId, UserAccountId};
 use claviger_domain::limit::Limits;
 use claviger_domain::organization::{Organization, Slug};
 use claviger_domain::revision::Revision;
-use claviger_domain::scope::Scopes;
+use claviger_domain::role::RoleIds;
+use claviger_domain::scope::{Held, Scopes};
 use claviger_domain::secret::SecretVersion;
 use claviger_domain::text::{ExternalId, Metadata, Name};
 use claviger_domain::verification::Facts;
@@ -44,6 +45,9 @@ pub struct KnownUserAccount {
     pub external_id: Option<ExternalId>,
     /// Its owner's own facts; `None` when there are none.
     pub metadata: Option<Metadata>,
+    /// What its roles permit: its keys may do no more.
+    pub permissions: Arc<Scopes>,
+    pub(crate) roles: RoleIds,
     pub(crate) is_suspended: bool,
     pub(crate) revision: Revision,
 }
@@ -73,7 +77,7 @@ pub struct Snapshot {
     pub name: Name,
     /// Its owner's own facts; `None` when there are none.
     pub metadata: Option<Metadata>,
-    /// What calls with it may do.
+    /// What calls with it may do, as far as the account it is linked to may: see [`Known::held`](crate::Known::held).
     pub scopes: Arc<Scopes>,
     /// How fast it may be used.
     pub limits: Arc<Limits>,
@@ -116,8 +120,9 @@ impl From<Organization> for KnownOrganization {
     }
 }
 
-impl From<UserAccount> for KnownUserAccount {
-    fn from(account: UserAccount) -> Self {
+impl KnownUserAccount {
+    /// `permissions` are what the account's roles permit.
+    pub(crate) fn new(account: UserAccount, permissions: Arc<Scopes>) -> Self {
         let is_suspended = account.is_suspended();
         let UserAccount {
             id,
@@ -129,11 +134,30 @@ impl From<UserAccount> for KnownUserAccount {
             metadata,
             status: _,
             billing_plan: _,
+            first_name: _,
+            last_name: _,
+            roles,
             created_at: _,
             updated_at: _,
             revision,
         } = account;
-        Self { id, name, external_id, metadata: telling(metadata), is_suspended, revision }
+        let metadata = telling(metadata);
+        Self { id, name, external_id, metadata, permissions, roles, is_suspended, revision }
+    }
+
+    /// The same account, its roles now permitting something else.
+    pub(crate) fn permitted(&self, permissions: Arc<Scopes>) -> Self {
+        let Self { id, name, external_id, metadata, permissions: _, roles, is_suspended, revision } = self;
+        Self {
+            id: *id,
+            name: name.clone(),
+            external_id: external_id.clone(),
+            metadata: metadata.clone(),
+            permissions,
+            roles: roles.clone(),
+            is_suspended: *is_suspended,
+            revision: *revision,
+        }
     }
 }
 
@@ -204,7 +228,7 @@ impl Snapshot {
         &'a self,
         number: u32,
         organization: &'a KnownOrganization,
-        user_account: Option<&KnownUserAccount>,
+        user_account: Option<&'a KnownUserAccount>,
     ) -> Facts<'a> {
         let end = self.ends.iter().find(|(ended, _)| *ended == number);
         Facts {
@@ -217,7 +241,7 @@ impl Snapshot {
             allowlists: [&self.ip_allowlist, &organization.ip_allowlist],
             network: self.network,
             environment: self.class.environment(),
-            scopes: &self.scopes,
+            scopes: Held::new(&self.scopes, user_account.map(|account| &*account.permissions)),
         }
     }
 }

@@ -16,6 +16,7 @@ use claviger_domain::credential::{Class, Credential};
 use claviger_domain::ids::{OrganizationId, SecretId, UserAccountId};
 use claviger_domain::organization::{Organization, Slug};
 use claviger_domain::revision::Revision;
+use claviger_domain::role::RoleIds;
 use claviger_domain::secret::{KeyFormat, Plaintext, SecretVersion};
 use claviger_domain::text::{Metadata, Name};
 use uuid::Uuid;
@@ -82,6 +83,9 @@ fn user_account(n: u64, organization: &Organization) -> UserAccount {
         metadata: Metadata::empty(),
         status: AccountStatus::Active,
         billing_plan: None,
+        first_name: None,
+        last_name: None,
+        roles: RoleIds::default(),
         created_at: at(0),
         updated_at: None,
         revision: Revision::FIRST,
@@ -157,6 +161,7 @@ impl Issued {
     /// As a database has it in which nothing was spent.
     fn loaded(&self) -> Loaded {
         Loaded {
+            roles: Vec::new(),
             credential: self.credential.clone(),
             secrets: self.secrets.clone(),
             user_account: self.user_account.clone(),

@@ -9,11 +9,12 @@ use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method};
-use claviger_app::authenticate::Purpose;
+use claviger_app::authenticate::{Authenticated, Purpose};
+use claviger_app::engine::KnownOrganization;
 use claviger_app::{App, Call, Facts, Quota, Repeat, authenticate};
 use claviger_domain::actor::Actor;
 use claviger_domain::audit::{Author, Target};
-use claviger_domain::capability::Capability;
+use claviger_domain::capability::{Capability, Door};
 use claviger_domain::secret::Plaintext;
 use uuid::Uuid;
 
@@ -23,33 +24,62 @@ use crate::surface::Surface;
 /// What a handler's caller must hold.
 pub(crate) trait Guard: Send {
     const CAPABILITY: Option<Capability>;
+    /// Whether only a partner does this, whatever others may.
+    const IS_PARTNERS: bool = false;
+    /// Whether one call does it to many things: such calls have a limit of their own beside the common one.
+    const IS_BATCH: bool = false;
 }
 
 macro_rules! guards {
-    ($($name:ident => $capability:expr;)*) => {$(
+    ($($name:ident => $capability:expr $(, $partners:ident)?;)*) => {$(
         #[derive(Debug)]
         pub(crate) struct $name;
         impl Guard for $name {
             const CAPABILITY: Option<Capability> = $capability;
+            $(const IS_PARTNERS: bool = stringify!($partners).len() > 0;)?
         }
     )*};
 }
 
 guards! {
     ManageAdminKeys => Some(Capability::ManageAdminKeys);
+    PartnerUsers => Some(Capability::ManageUsers), partners;
+    PartnerCredentials => Some(Capability::ManageCredentials), partners;
+    PartnerUserUsage => Some(Capability::ViewUsage), partners;
+    ManageOrganizations => Some(Capability::ManageOrganizations);
+    ViewOrganization => Some(Capability::ViewOrganization);
+    EditOrganization => Some(Capability::EditOrganization);
+    ViewUsers => Some(Capability::ViewUsers);
     ManageUsers => Some(Capability::ManageUsers);
+    DeleteUsers => Some(Capability::DeleteUsers);
+    ViewRoles => Some(Capability::ViewRoles);
+    ManageRoles => Some(Capability::ManageRoles);
+    ViewCredentials => Some(Capability::ViewCredentials);
     ManageCredentials => Some(Capability::ManageCredentials);
+    ManageSettings => Some(Capability::ManageSettings);
     ViewUsage => Some(Capability::ViewUsage);
-    ViewUserUsage => Some(Capability::ViewUserUsage);
     ViewAuditLogs => Some(Capability::ViewAuditLogs);
     VerifyKeys => Some(Capability::VerifyKeys);
     Anybody => None;
+}
+
+/// As [`ManageCredentials`], of many at once.
+#[derive(Debug)]
+pub(crate) struct ManageManyCredentials;
+
+impl Guard for ManageManyCredentials {
+    const CAPABILITY: Option<Capability> = Some(Capability::ManageCredentials);
+    const IS_BATCH: bool = true;
 }
 
 /// The call of a caller who holds `G`. The use case asks again; asking here puts the permission before
 /// the path, the query and the body.
 #[derive(Debug)]
 pub(crate) struct May<G>(pub(crate) Call, pub(crate) PhantomData<G>);
+
+/// The organization whose own key was presented.
+#[derive(Debug, Clone)]
+pub(crate) struct Own(pub(crate) Arc<KnownOrganization>);
 
 /// Where a request came from, as the outermost layer found it.
 #[derive(Debug, Clone)]
@@ -62,7 +92,8 @@ pub(crate) struct Learnt(Arc<Mutex<Caller>>);
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Caller {
     pub(crate) author: Option<Author>,
-    pub(crate) quota: Option<Quota>,
+    /// The limits it is held to.
+    pub(crate) quotas: Vec<Quota>,
     /// The thing the path names.
     pub(crate) target: Option<Target>,
 }
@@ -103,13 +134,18 @@ impl<G: Guard> FromRequestParts<App> for May<G> {
             Method::GET | Method::HEAD => Purpose::Read,
             _ => Purpose::Change,
         };
-        let actor = authenticate(app, surface, &key, purpose, facts.address).await?;
+        let Authenticated { actor, organization } =
+            authenticate(app, surface, &key, purpose, facts.address).await?;
+        if let Some(organization) = organization {
+            parts.extensions.insert(Own(organization));
+        }
         learnt.note(|caller| caller.author = Some(Author::from(&actor)));
         if let Some(id) = id_of(&actor) {
             if surface.is_admin() {
-                let quota = app.count_call(id);
-                learnt.note(|caller| caller.quota = quota);
-                if quota.is_some_and(|quota| quota.retry_after.is_some()) {
+                let quotas = app.count_call(id, G::IS_BATCH);
+                let is_over = quotas.iter().any(|quota| quota.retry_after.is_some());
+                learnt.note(|caller| caller.quotas = quotas);
+                if is_over {
                     return Err(Fault::TooManyRequests);
                 }
             }
@@ -117,7 +153,7 @@ impl<G: Guard> FromRequestParts<App> for May<G> {
         }
         let call = Call::new(app.clone(), actor, facts);
         if let Some(capability) = G::CAPABILITY {
-            call.require(capability)?;
+            if G::IS_PARTNERS { call.require_partner(capability)? } else { call.require(capability)? }
         }
         Ok(Self(call, PhantomData))
     }
@@ -129,11 +165,17 @@ async fn authenticate(
     key: &Plaintext,
     purpose: Purpose,
     address: Option<IpAddr>,
-) -> Result<Actor, Fault> {
-    Ok(match surface {
-        Surface::Gateway | Surface::Other => authenticate::gateway(app, key.into(), address).await?,
-        Surface::Partner => authenticate::admin(app, key, purpose).await?,
-    })
+) -> Result<Authenticated, Fault> {
+    let door = match surface {
+        Surface::Partner => {
+            let actor = authenticate::admin(app, key, purpose, address).await?;
+            return Ok(Authenticated { actor, organization: None });
+        }
+        Surface::Platform => Door::Platform,
+        Surface::Organization => Door::Organization,
+        Surface::Gateway | Surface::Other => Door::Gateway,
+    };
+    Ok(authenticate::at(app, door, key.into(), address).await?)
 }
 
 /// The bearer key (RFC 6750, section 2.1; the scheme's name is case-insensitive).

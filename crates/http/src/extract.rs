@@ -1,24 +1,20 @@
 //! The parts of a request, read strictly; whatever is wrong is a [`Fault`].
 
 use std::pin::pin;
-use std::str::FromStr;
 use std::time::Duration;
 
-use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, Method};
 use bytes::Bytes;
-use claviger_app::{App, Call, Kind, Repeat};
-use claviger_domain::audit::Target;
-use claviger_domain::ids::{AdminKeyId, CredentialId, UserAccountId};
+use claviger_app::{App, Call, Repeat};
 use claviger_domain::page::{InvalidWindow, Window};
 use claviger_domain::revision::{Precondition, Revision};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
-use uuid::Uuid;
 
-use crate::call::{Learnt, May, Presented};
+use crate::call::{May, Presented};
 use crate::fault::{Fault, Reason};
 use crate::patience::within;
 use crate::strict;
@@ -31,64 +27,6 @@ pub(crate) const LARGE_BODY: usize = 1024 * 1024;
 /// How long a body may take to arrive. A write that has begun is not given up when its caller is: one whose body
 /// never ends would keep its place for good.
 const BODY_PATIENCE: Duration = Duration::from_secs(20);
-
-/// An id that stands in a path.
-pub(crate) trait PathId: FromStr {
-    const KIND: Kind;
-    fn uuid(&self) -> Uuid;
-}
-
-macro_rules! path_ids {
-    ($($id:ident => $kind:ident;)*) => {$(
-        impl PathId for $id {
-            const KIND: Kind = Kind::$kind;
-            fn uuid(&self) -> Uuid {
-                $id::uuid(*self)
-            }
-        }
-    )*};
-}
-
-path_ids! {
-    UserAccountId => UserAccount;
-    CredentialId => Credential;
-    AdminKeyId => AdminKey;
-}
-
-/// The one id in the path.
-#[derive(Debug)]
-pub(crate) struct Id<T>(pub(crate) T);
-
-impl<T: PathId> FromRequestParts<App> for Id<T> {
-    type Rejection = Fault;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Fault> {
-        let Segment(text) =
-            Segment::from_request_parts(parts, app).await.map_err(|_| Fault::MalformedId(T::KIND))?;
-        let id: T = text.parse().map_err(|_| Fault::MalformedId(T::KIND))?;
-        if let Some(learnt) = parts.extensions.get::<Learnt>() {
-            let target = Target { resource: T::KIND, id: id.uuid() };
-            learnt.note(|caller| caller.target = Some(target));
-        }
-        Ok(Self(id))
-    }
-}
-
-/// The one variable segment of the path, decoded.
-#[derive(Debug)]
-pub(crate) struct Segment(pub(crate) String);
-
-impl FromRequestParts<App> for Segment {
-    type Rejection = Fault;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Fault> {
-        let params = RawPathParams::from_request_parts(parts, app)
-            .await
-            .map_err(|_| Fault::invalid("path", Reason::Form))?;
-        let first = params.iter().next().map(|(_, value)| value.to_owned());
-        first.map(Self).ok_or(Fault::UnknownRoute)
-    }
-}
 
 /// The most parameters one query may have; no operation knows half as many.
 const MOST_PARAMETERS: usize = 32;
@@ -140,6 +78,32 @@ impl Query {
             InvalidWindow::Limit { .. } => bad_limit(),
             InvalidWindow::Offset => bad_offset(),
         })
+    }
+
+    /// The size of a page that has no offset.
+    pub(crate) fn limit(&mut self, usual: u64) -> Result<u64, Fault> {
+        if self.take("offset").is_some() {
+            return Err(Fault::UnknownQuery("offset".to_owned()));
+        }
+        Ok(self.window(usual)?.limit())
+    }
+
+    /// A page behind the row of an id, which is read by `read`.
+    pub(crate) fn cursor<T>(
+        &mut self,
+        default_limit: u64,
+        read: impl FnOnce(&str) -> Option<T>,
+        uuid: impl FnOnce(T) -> uuid::Uuid,
+    ) -> Result<Window, Fault> {
+        let after = self
+            .take("after")
+            .map(|text| read(&text).map(uuid).ok_or_else(|| Fault::invalid("after", Reason::Reference)));
+        let after = after.transpose()?;
+        let window = self.window(default_limit)?;
+        if window.offset() > 0 && after.is_some() {
+            return Err(Fault::UnknownQuery("offset".to_owned()));
+        }
+        Window::following(window.limit(), after).map_err(|_| Fault::invalid("limit", Reason::NonNegative))
     }
 
     pub(crate) fn flag(&mut self, name: &str) -> Result<bool, Fault> {

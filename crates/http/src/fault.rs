@@ -75,6 +75,21 @@ pub(crate) enum Reason {
     /// A list whose items are not all strings.
     Items,
     Scopes,
+    /// A list of scopes, or one of its words.
+    ScopeList,
+    /// A named limit, or a list of them.
+    Limits,
+    Credits,
+    AddressBlocks,
+    Span,
+    /// Given together with this other field, which says the same otherwise.
+    NotWith(&'static str),
+    /// How far back a question reaches, in hours or days.
+    Lookback,
+    /// Web origins, as browsers spell them.
+    Origins,
+    /// An id, a name in addresses, or whatever else names one thing.
+    Reference,
     Address,
     Action,
     Form,

@@ -19,12 +19,12 @@ use futures_util::FutureExt;
 use tokio::sync::Semaphore;
 use tracing::Instrument;
 
-use crate::HttpSettings;
 use crate::call::{Caller, Learnt, Origin};
 use crate::fault::{Fault, Parked};
 use crate::gateway::Gate;
 use crate::metrics::Metrics;
 use crate::surface::Surface;
+use crate::{HttpSettings, cors};
 
 /// Reads end when nobody waits for them any more. A write that has begun is carried through in a task of
 /// its own, whether or not its caller waits: nothing may come between a commit and what must follow it.
@@ -110,18 +110,25 @@ pub(crate) async fn around(
         method = method_word(&method),
         route = route.as_deref().unwrap_or("-"),
     );
-    let run = run(&state, &method, next.run(request).instrument(span.clone()));
-    let response = match tokio::time::timeout(state.settings.request_timeout, run).await {
-        Ok(response) => response,
-        Err(_) => Fault::Timeout.into_response(),
+    let origin = cors::origin(request.headers());
+    let response = if surface.is_admin() && cors::is_preflight(&state.app, origin.as_ref(), &request) {
+        cors::permission()
+    } else {
+        let run = run(&state, &method, next.run(request).instrument(span.clone()));
+        match tokio::time::timeout(state.settings.request_timeout, run).await {
+            Ok(response) => response,
+            Err(_) => Fault::Timeout.into_response(),
+        }
     };
 
     let fault = response.extensions().get::<Parked>().cloned();
     let mut response = match &fault {
-        Some(Parked(fault)) => keep_allow(&response, surface.word_fault(fault, &facts.request_id)),
+        Some(Parked(fault)) => {
+            keep_allow(&response, surface.word_fault(fault, state.app.now(), &facts.request_id))
+        }
         None => response,
     };
-    let Caller { author, quota, target } = learnt.take();
+    let Caller { author, quotas, target } = learnt.take();
     let status = response.status().as_u16();
     if let Some((resource, verb)) = outcome(surface, &method, route.as_deref(), &response) {
         let details = vec![
@@ -138,7 +145,10 @@ pub(crate) async fn around(
             is_bounded: author.is_none() || status == 429,
         });
     }
-    dress(response.headers_mut(), &facts.request_id, quota);
+    dress(response.headers_mut(), &facts.request_id, &quotas);
+    if surface.is_admin() {
+        cors::tell(&state.app, origin.as_ref(), response.headers_mut());
+    }
     let took = started.elapsed();
     state.metrics.count(surface, &method, route.as_deref(), status, took);
     span.in_scope(|| tell(fault.as_deref(), surface, author.as_ref(), &facts, status, took));
@@ -216,7 +226,7 @@ fn outcome(
     Some((resource, verb))
 }
 
-fn dress(headers: &mut HeaderMap, request_id: &str, quota: Option<Quota>) {
+fn dress(headers: &mut HeaderMap, request_id: &str, quotas: &[Quota]) {
     for (name, value) in GUARDS {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
@@ -226,13 +236,19 @@ fn dress(headers: &mut HeaderMap, request_id: &str, quota: Option<Quota>) {
         }
     };
     set("x-request-id", request_id);
-    let Some(quota) = quota else { return };
+    // Where one of them refuses the call, that one is told; else the narrowest.
+    let told = quotas.iter().find(|quota| quota.retry_after.is_some()).or(quotas.last());
+    let Some(quota) = told else { return };
     set("x-ratelimit-limit", &quota.limit.to_string());
     set("x-ratelimit-remaining", &quota.remaining.to_string());
     set("x-ratelimit-reset", &quota.reset_at.to_string());
-    set("ratelimit-policy", &format!("\"admin\";q={};w={}", quota.limit, quota.window_seconds));
-    set("ratelimit", &format!("\"admin\";r={};t={}", quota.remaining, quota.reset_after));
-    if let Some(seconds) = quota.retry_after {
+    let each = |tell: fn(&Quota) -> String| quotas.iter().map(tell).collect::<Vec<_>>().join(", ");
+    let policy = each(|quota| format!("\"{}\";q={};w={}", quota.name, quota.limit, quota.window_seconds));
+    set("ratelimit-policy", &policy);
+    let left = each(|quota| format!("\"{}\";r={};t={}", quota.name, quota.remaining, quota.reset_after));
+    set("ratelimit", &left);
+    // All of them must let the call pass.
+    if let Some(seconds) = quotas.iter().filter_map(|quota| quota.retry_after).max() {
         set(RETRY_AFTER.as_str(), &seconds.to_string());
     }
 }

@@ -9,19 +9,30 @@ use claviger_app::App;
 use ipnet::IpNet;
 use utoipa::openapi::OpenApi;
 
+mod bounds;
 mod call;
+mod cors;
 mod extract;
 mod fault;
+mod fields;
 mod frame;
 mod front;
 mod gateway;
+mod input;
 mod instant;
 mod json;
+mod log;
 mod metrics;
 mod openapi;
 mod ops;
+mod organization;
 mod partner;
+mod path;
 mod patience;
+mod platform;
+mod problem;
+mod reach;
+mod reply;
 mod strict;
 mod surface;
 
@@ -58,6 +69,8 @@ pub fn documents() -> Vec<(&'static str, OpenApi)> {
 fn surfaces() -> (Router<App>, Vec<Published>) {
     let surfaces = [
         ("partner", "/openapi/partner.json", partner::router(), &partner::MANNERS),
+        ("platform", "/openapi/platform.json", platform::router(), &platform::MANNERS),
+        ("organization", "/openapi/organization.json", organization::router(), &organization::MANNERS),
         ("gateway", "/openapi/gateway.json", gateway::router(), &gateway::MANNERS),
     ];
     let mut routes = Router::new();

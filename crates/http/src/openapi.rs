@@ -51,6 +51,11 @@ pub(crate) fn finish(document: &mut OpenApi, manners: &Manners) {
     }
 }
 
+/// Parameters of queries that name a thing.
+const NAMING: [&str; 2] = ["user_account_id", "org_id"];
+/// Operations whose body names one.
+const NAMING_IN_BODY: [&str; 3] = ["create_credential", "create_api_key", "create_platform_user"];
+
 fn complete(operation: &mut Operation, path: &str, method: &HttpMethod, manners: &Manners) {
     let is_post = matches!(method, HttpMethod::Post);
     let is_write = !matches!(method, HttpMethod::Get);
@@ -78,11 +83,10 @@ fn complete(operation: &mut Operation, path: &str, method: &HttpMethod, manners:
             "The key lacks the permission",
         ],
     };
+    let names_one = |parameter: &RefOr<Parameter>| matches!(parameter, RefOr::T(parameter) if NAMING.contains(&parameter.name.as_str()));
     let names_things = path.contains('{')
-        || parameters
-            .iter()
-            .any(|parameter| matches!(parameter, RefOr::T(parameter) if parameter.name == "user_account_id"))
-        || operation.operation_id.as_deref() == Some("create_credential");
+        || parameters.iter().any(names_one)
+        || operation.operation_id.as_deref().is_some_and(|id| NAMING_IN_BODY.contains(&id));
     let refusals = [
         (true, "400", malformed),
         (is_guarded, "401", no_key),

@@ -42,6 +42,17 @@ pub(crate) fn each<T: Deserialize<'static>>(list: &str, items: Vec<Value>) -> Re
     items.into_iter().enumerate().map(one).collect()
 }
 
+/// Reads the item `name` of a list as if it were a body of its own.
+pub(crate) fn one<T: Deserialize<'static>>(name: &str, item: Value) -> Result<T, Fault> {
+    if !item.is_object() {
+        return Err(Fault::invalid(name, Reason::Type(Expected::Object)));
+    }
+    T::deserialize(Strict(item)).map_err(|error| match error {
+        WireError::Field(invalid) => Fault::Invalid(invalid),
+        WireError::Reason(reason) => Fault::invalid(name, reason),
+    })
+}
+
 /// How deep a value is nested; a scalar is 0.
 pub(crate) fn depth(value: &Value) -> usize {
     match value {

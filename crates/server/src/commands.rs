@@ -1,5 +1,6 @@
 //! The commands that answer and end.
 
 pub(crate) mod admin_key;
+pub(crate) mod audit;
 pub(crate) mod bootstrap_key;
 pub(crate) mod openapi;

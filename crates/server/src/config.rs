@@ -30,7 +30,7 @@ pub(crate) struct Config {
     pub(crate) keys: Keys,
     pub(crate) limits: Limits,
     pub(crate) journal: Journal,
-    pub(crate) usage: Retention,
+    pub(crate) retention: Retention,
     pub(crate) telemetry: Telemetry,
     pub(crate) runtime: Runtime,
 }
@@ -108,7 +108,7 @@ impl Default for Config {
             keys: Keys::default(),
             limits: Limits { admin_per_minute: 500 },
             journal: Journal { max_mib: 1_024, durability: Durability::Process },
-            usage: Retention { minutes: Some(35), hours: Some(400), days: None },
+            retention: Retention { minutes: Some(35), hours: Some(400), days: None, audit: None },
             telemetry: Telemetry {
                 // A line for each schema change would be most of what a first start says.
                 log: "info,sea_orm_migration=warn".to_owned(),

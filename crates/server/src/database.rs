@@ -99,7 +99,7 @@ async fn connect(config: &Config, missing: Missing) -> Result<(Store, Ports, Set
         peppers,
         admin_limit_per_minute: config.limits.admin_per_minute,
         durability: config.journal.durability,
-        retention: config.usage,
+        retention: config.retention,
     };
     let app = App::new(store.clone(), ports.clone(), settings.clone());
     if let Err(failure) = fit(config, &app, missing).await {

@@ -11,6 +11,8 @@ pub(crate) enum Failure {
     Configuration(String),
     /// The configuration is fine, but the world did not allow it.
     Operation(String),
+    /// What was to be judged could not be read: nothing is said of it.
+    Unread(String),
 }
 
 impl Failure {
@@ -22,9 +24,13 @@ impl Failure {
         Self::Operation(sentence.into())
     }
 
+    pub(crate) fn unread(sentence: impl Into<String>) -> Self {
+        Self::Unread(sentence.into())
+    }
+
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Configuration(_) => ExitCode::from(2),
+            Self::Configuration(_) | Self::Unread(_) => ExitCode::from(2),
             Self::Operation(_) => ExitCode::from(1),
         }
     }
@@ -33,7 +39,9 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Configuration(sentence) | Self::Operation(sentence) => f.write_str(sentence),
+            Self::Configuration(sentence) | Self::Operation(sentence) | Self::Unread(sentence) => {
+                f.write_str(sentence)
+            }
         }
     }
 }

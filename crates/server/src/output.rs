@@ -17,6 +17,16 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
+/// Writes some of a long answer; answers whether anybody wants more.
+pub(crate) fn part(bytes: &[u8]) -> Result<bool, Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::operation(format!("cannot write to standard output: {error}"))),
+    }
+}
+
 /// Writes a key that is shown this once. `remedy` says what to do when nobody could see it.
 pub(crate) fn print_key(text: &str, remedy: &str) -> Result<(), Failure> {
     write(text)

@@ -39,6 +39,21 @@ pub(crate) fn of(config: &Config, entropy: &dyn Entropy) -> Result<Peppers, Fail
     }
 }
 
+/// The peppers of this installation, which must be there: for commands that need nothing else of it.
+pub(crate) fn given(config: &Config) -> Result<Peppers, Failure> {
+    let file = file(config);
+    match &config.keys.peppers {
+        Some(peppers) => Ok(peppers.clone()),
+        None => read(&file)?.ok_or_else(|| {
+            Failure::configuration(format!(
+                "there are no peppers: set CLAVIGER_PEPPERS to those of the installation, or CLAVIGER_DATA_DIR to where they \
+                 are ({} is not there)",
+                file.display()
+            ))
+        }),
+    }
+}
+
 /// Reads `<version>:<64 hex>,…`; a file may have one on each line as well.
 pub(crate) fn parse(text: &str) -> Result<Peppers, Reason> {
     let peppers =

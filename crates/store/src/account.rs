@@ -2,12 +2,14 @@
 
 use claviger_domain::account::{AccountStatus, UserAccount};
 use claviger_domain::actor::Owner;
-use claviger_domain::ids::{AdminKeyId, OrganizationId, UserAccountId};
+use claviger_domain::ids::{AdminKeyId, OrganizationId, RoleId, UserAccountId};
 use claviger_domain::page::{Slice, Window};
 use claviger_domain::revision::Revision;
+use claviger_domain::role::RoleIds;
 use claviger_domain::text::{BillingPlan, Email, ExternalId, Metadata, Name};
 use sea_orm::entity::prelude::*;
-use sea_orm::{IntoActiveModel, QueryOrder, QuerySelect};
+use sea_orm::sea_query::SimpleExpr;
+use sea_orm::{Condition, IntoActiveModel, QueryOrder, QuerySelect};
 
 use crate::owned::owned;
 use crate::value::{Row, signed, stamp, unsigned};
@@ -29,6 +31,9 @@ pub(crate) mod row {
         pub metadata: String,
         pub status: String,
         pub billing_plan: Option<String>,
+        pub first_name: Option<String>,
+        pub last_name: Option<String>,
+        pub roles: String,
         pub created_at: i64,
         pub updated_at: Option<i64>,
         pub revision: i64,
@@ -56,6 +61,9 @@ impl TryFrom<Model> for UserAccount {
             metadata,
             status,
             billing_plan,
+            first_name,
+            last_name,
+            roles,
             created_at,
             updated_at,
             revision,
@@ -69,8 +77,11 @@ impl TryFrom<Model> for UserAccount {
             name: Name::from_stored(name),
             email: email.map(Email::from_stored),
             metadata: Metadata::from_stored(metadata),
-            status: row.some(AccountStatus::of_word(&status))?,
+            status: row.some(AccountStatus::from_stored(&status))?,
             billing_plan: billing_plan.map(BillingPlan::from_stored),
+            first_name: first_name.map(Name::from_stored),
+            last_name: last_name.map(Name::from_stored),
+            roles: row.parsed(&roles)?,
             created_at: row.instant(created_at)?,
             updated_at: row.instant_or_none(updated_at)?,
             revision: Revision::from_stored(unsigned(revision)),
@@ -90,6 +101,9 @@ impl From<&UserAccount> for Model {
             metadata,
             status,
             billing_plan,
+            first_name,
+            last_name,
+            roles,
             created_at,
             updated_at,
             revision,
@@ -104,6 +118,9 @@ impl From<&UserAccount> for Model {
             metadata: metadata.to_string(),
             status: status.word().to_owned(),
             billing_plan: billing_plan.as_ref().map(ToString::to_string),
+            first_name: first_name.as_ref().map(ToString::to_string),
+            last_name: last_name.as_ref().map(ToString::to_string),
+            roles: roles.to_string(),
             created_at: stamp(*created_at),
             updated_at: updated_at.map(stamp),
             revision: signed(revision.number()),
@@ -111,7 +128,22 @@ impl From<&UserAccount> for Model {
     }
 }
 
-/// The queries on user accounts.
+/// Which accounts a list shows.
+#[derive(Debug, Clone, Default)]
+pub struct UserFilter {
+    /// Only those of this status.
+    pub status: Option<AccountStatus>,
+    /// Only those of exactly this address.
+    pub email: Option<Email>,
+    /// Only those whose name or address holds this text, in any case.
+    pub search: Option<String>,
+    /// Only those that have this role.
+    pub role: Option<RoleId>,
+    /// Only those that have any role.
+    pub only_members: bool,
+}
+
+/// The queries on user accounts. Deleted accounts are found by [`find_many`](Self::find_many) alone.
 #[derive(Debug)]
 pub struct UserAccounts<'a, C>(pub(crate) &'a C);
 
@@ -143,8 +175,7 @@ impl<C: ConnectionTrait> UserAccounts<'_, C> {
         id: UserAccountId,
         lock: bool,
     ) -> Result<Option<UserAccount>, StoreError> {
-        let query =
-            Entity::find_by_id(id.uuid()).filter(owned(owner, Column::OrganizationId, Column::AdminKeyId));
+        let query = Entity::find_by_id(id.uuid()).filter(live(owner));
         let query = if lock { query.lock_exclusive() } else { query };
         query.one(self.0).await?.map(UserAccount::try_from).transpose()
     }
@@ -177,19 +208,60 @@ impl<C: ConnectionTrait> UserAccounts<'_, C> {
         rows.into_iter().map(UserAccount::try_from).collect()
     }
 
-    /// The owner's accounts, newest first; only those of `status` when one is given.
+    /// The owner's accounts that pass `filter`, newest first; deleted ones never do.
     pub async fn list(
         &self,
         owner: Owner,
-        status: Option<AccountStatus>,
+        filter: &UserFilter,
         window: Window,
     ) -> Result<Slice<UserAccount>, StoreError> {
-        let mut query = Entity::find().filter(owned(owner, Column::OrganizationId, Column::AdminKeyId));
+        let UserFilter { status, email, search, role, only_members } = filter;
+        let mut query = Entity::find().filter(live(owner));
         if let Some(status) = status {
             query = query.filter(Column::Status.eq(status.word()));
         }
-        let total = count(self.0, owner, status).await?;
+        if let Some(email) = email {
+            query = query.filter(Column::Email.eq(email.as_str()));
+        }
+        if let Some(search) = search {
+            query = query.filter(page::holding(&[Column::Name, Column::Email], search));
+        }
+        if *only_members || role.is_some() {
+            query = query.filter(members());
+        }
+        if let Some(role) = role {
+            query = query.filter(Column::Roles.contains(role.to_string()));
+        }
+        let is_tallied = email.is_none() && search.is_none() && role.is_none() && !only_members;
+        let total = match is_tallied {
+            true => count(self.0, owner, *status).await?,
+            false => query.clone().count(self.0).await?,
+        };
         page::newest_first(self.0, query, Column::Id, total, window).await
+    }
+
+    /// The owner's accounts that have this role.
+    pub async fn holders(&self, owner: Owner, role: RoleId) -> Result<Vec<UserAccount>, StoreError> {
+        let holders = Entity::find()
+            .filter(live(owner))
+            .filter(members())
+            .filter(Column::Roles.contains(role.to_string()))
+            .order_by_asc(Column::Id);
+        holders.all(self.0).await?.into_iter().map(UserAccount::try_from).collect()
+    }
+
+    /// How many of the organization's accounts have each role: one entry an account and role.
+    pub async fn roles_of(&self, owner: Owner) -> Result<Vec<RoleIds>, StoreError> {
+        let roles: Vec<String> = Entity::find()
+            .select_only()
+            .column(Column::Roles)
+            .filter(live(owner))
+            .filter(members())
+            .into_tuple()
+            .all(self.0)
+            .await?;
+        let row = Row { table: "user_accounts", id: Uuid::nil() };
+        roles.iter().map(|roles| row.parsed(roles)).collect()
     }
 
     /// Writes the state of an account that is in the revision before; [`StoreError::Overtaken`] when it is
@@ -205,23 +277,24 @@ impl<C: ConnectionTrait> UserAccounts<'_, C> {
     }
 }
 
-/// How many accounts an owner has, in `status` when one is given.
+/// The owner's rows that are not deleted.
+fn live(owner: Owner) -> Condition {
+    owned(owner, Column::OrganizationId, Column::AdminKeyId)
+        .add(Column::Status.ne(AccountStatus::Deleted.word()))
+}
+
+/// Whoever has a role; in the words of the index that knows them.
+fn members() -> SimpleExpr {
+    Column::Roles.ne("")
+}
+
+/// How many accounts an owner has, in `status` when one is given; deleted ones are not counted.
 pub(crate) async fn count<C: ConnectionTrait>(
     connection: &C,
     owner: Owner,
     status: Option<AccountStatus>,
 ) -> Result<u64, StoreError> {
-    let wanted = || AccountStatus::ALL.into_iter().filter(|known| status.is_none_or(|only| only == *known));
-    match owner {
-        Owner::AdminKey(id) => {
-            let words: Vec<_> = wanted().map(|status| format!("users.{}", status.word())).collect();
-            tally::of(connection, id, &words.iter().map(String::as_str).collect::<Vec<_>>()).await
-        }
-        Owner::Installation | Owner::Organization(_) => {
-            let query = Entity::find()
-                .filter(owned(owner, Column::OrganizationId, Column::AdminKeyId))
-                .filter(Column::Status.is_in(wanted().map(AccountStatus::word)));
-            Ok(query.count(connection).await?)
-        }
-    }
+    let wanted = AccountStatus::SHOWN.into_iter().filter(|known| status.is_none_or(|only| only == *known));
+    let words: Vec<_> = wanted.map(|status| format!("users.{}", status.word())).collect();
+    tally::of(connection, owner, &words.iter().map(String::as_str).collect::<Vec<_>>()).await
 }

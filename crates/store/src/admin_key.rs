@@ -11,6 +11,7 @@ use claviger_domain::revision::Revision;
 use claviger_domain::secret::{Digest, KeyPrefix, PepperVersion, SealedSecret};
 use claviger_domain::text::Name;
 use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::ExprTrait;
 use sea_orm::{ActiveValue, Condition, IntoActiveModel, QuerySelect};
 
 use crate::owned::owned;
@@ -134,6 +135,15 @@ fn model(key: &AdminKey, sealed: &SealedSecret) -> Model {
 pub struct AdminKeys<'a, C>(pub(crate) &'a C);
 
 impl<C: ConnectionTrait> AdminKeys<'_, C> {
+    /// Whether an organization has an admin key that is not revoked and has not expired at `now`.
+    pub async fn has_live(&self, owner: OrganizationId, now: Timestamp) -> Result<bool, StoreError> {
+        let live = Entity::find()
+            .filter(Column::OrganizationId.eq(owner.uuid()))
+            .filter(Column::RevokedAt.is_null())
+            .filter(Column::ExpiresAt.is_null().or(Column::ExpiresAt.gt(stamp(now))));
+        Ok(live.one(self.0).await?.is_some())
+    }
+
     /// Adds a key, with what is kept of its text.
     pub async fn insert(&self, key: &AdminKey, sealed: &SealedSecret) -> Result<(), StoreError> {
         Entity::insert(model(key, sealed).into_active_model()).exec_without_returning(self.0).await?;

@@ -1,19 +1,24 @@
-//! The table of the audit log.
+//! The table of the audit log, and beside it that of its chains' heads.
 
 use claviger_domain::actor::Owner;
-use claviger_domain::audit::{Action, Author, AuthorKind, Detail, Details, Entry, Resource, Target};
+use claviger_domain::audit::{
+    Action, Author, AuthorKind, Detail, Details, Entry, Link, Resource, Target, line,
+};
 use claviger_domain::ids::{AdminKeyId, AuditEntryId, OrganizationId};
 use claviger_domain::page::{Slice, Window};
-use sea_orm::IntoActiveModel;
 use sea_orm::entity::prelude::*;
 use serde_json::Value;
 
 use crate::owned::owned;
-use crate::page::AT_ONCE;
-use crate::value::{Row, stamp};
+use crate::value::{Row, signed, stamp};
 use crate::{StoreError, page, tally};
 
+mod append;
+mod chain;
 mod changes;
+mod head;
+mod prune;
+mod search;
 
 mod row {
     use sea_orm::entity::prelude::*;
@@ -38,6 +43,11 @@ mod row {
         pub address: Option<String>,
         pub request_id: String,
         pub details: String,
+        /// Whose entries it is one of; nil of the installation's.
+        pub chain_id: Uuid,
+        pub sequence: i64,
+        pub pepper: i64,
+        pub mac: Vec<u8>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -46,7 +56,10 @@ mod row {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+pub use chain::{ChainPlace, Chained};
 pub use changes::Change;
+pub use search::AuditSearch;
+
 use row::{Column, Entity, Model};
 
 impl TryFrom<Model> for Entry {
@@ -69,6 +82,10 @@ impl TryFrom<Model> for Entry {
             address,
             request_id,
             details,
+            chain_id: _,
+            sequence: _,
+            pepper: _,
+            mac: _,
         } = model;
         let row = Row { table: "audit_log", id };
         let target = match (target_type, target_id) {
@@ -94,10 +111,12 @@ impl TryFrom<Model> for Entry {
     }
 }
 
-impl From<&Entry> for Model {
-    fn from(entry: &Entry) -> Self {
+impl Model {
+    /// An entry as it is kept at its place.
+    fn new(entry: &Entry, link: &Link) -> Self {
         let Entry { id, at, action, author, organization, target, address, request_id, details } = entry;
         let Author { kind, id: author_id, entity, organization: author_organization } = author;
+        let Link { chain, sequence, pepper, mac } = link;
         Self {
             id: id.uuid(),
             at: stamp(*at),
@@ -113,22 +132,20 @@ impl From<&Entry> for Model {
             target_id: target.map(|target| target.id),
             address: address.map(|address| address.to_string()),
             request_id: request_id.clone(),
-            details: json_of(&Detail::Map(details.clone())).to_string(),
+            details: json_of(details),
+            chain_id: chain.uuid(),
+            sequence: signed(*sequence),
+            pepper: i64::from(*pepper),
+            mac: mac.as_bytes().to_vec(),
         }
     }
 }
 
-fn json_of(detail: &Detail) -> Value {
-    match detail {
-        Detail::Null => Value::Null,
-        Detail::Flag(flag) => (*flag).into(),
-        Detail::Number(number) => (*number).into(),
-        Detail::Text(text) => text.as_str().into(),
-        Detail::List(items) => items.iter().map(json_of).collect(),
-        Detail::Map(members) => {
-            members.iter().map(|(name, detail)| (name.clone(), json_of(detail))).collect()
-        }
-    }
+/// As it stands in the entry's line.
+fn json_of(details: &Details) -> String {
+    let mut json = String::new();
+    line::write_details(&mut json, details);
+    json
 }
 
 fn details_of(text: &str) -> Option<Details> {
@@ -169,29 +186,6 @@ pub struct AuditFilter {
 pub struct AuditLog<'a, C>(pub(crate) &'a C);
 
 impl<C: ConnectionTrait> AuditLog<'_, C> {
-    /// Adds the line of a change, in the change's transaction.
-    pub async fn insert(&self, entry: &Entry) -> Result<(), StoreError> {
-        Entity::insert(Model::from(entry).into_active_model()).exec_without_returning(self.0).await?;
-        Ok(())
-    }
-
-    /// Adds a batch of lines; those that are there already stay as they are.
-    pub async fn insert_many(&self, entries: &[Entry]) -> Result<(), StoreError> {
-        // In one order of authors: their totals are locked one after the other, and two batches that
-        // met in opposite orders would wait for each other.
-        let mut entries: Vec<_> = entries.iter().collect();
-        entries.sort_by_key(|entry| entry.author.admin_key());
-        for chunk in entries.chunks(AT_ONCE) {
-            let rows = chunk.iter().map(|entry| Model::from(*entry).into_active_model());
-            // A batch whose commit was not acknowledged comes again: what is there already stays.
-            Entity::insert_many(rows)
-                .on_conflict_do_nothing_on([Column::Id])
-                .exec_without_returning(self.0)
-                .await?;
-        }
-        Ok(())
-    }
-
     /// The owner's lines that pass `filter`, newest first. An admin key sees what it did itself, and so
     /// nothing when the filter names another; an organization sees the lines that belong to it.
     pub async fn list(
@@ -226,7 +220,12 @@ impl<C: ConnectionTrait> AuditLog<'_, C> {
         };
         let total = match author {
             Some(id) if whole => {
-                tally::of(self.0, id, &[if include_reads { "audit" } else { "audit.changes" }]).await?
+                tally::of(
+                    self.0,
+                    Owner::AdminKey(id),
+                    &[if include_reads { "audit" } else { "audit.changes" }],
+                )
+                .await?
             }
             _ => query.clone().count(self.0).await?,
         };

@@ -1,6 +1,7 @@
 //! The table of credentials.
 
 use chrono::TimeDelta;
+use claviger_domain::Timestamp;
 use claviger_domain::actor::Owner;
 use claviger_domain::credential::{Class, Credential, Credits, Network, Refill, Revocation};
 use claviger_domain::ids::{AdminKeyId, CredentialId, OrganizationId, UserAccountId};
@@ -9,7 +10,8 @@ use claviger_domain::revision::Revision;
 use claviger_domain::secret::KeyPrefix;
 use claviger_domain::text::{Description, Metadata, Name};
 use sea_orm::entity::prelude::*;
-use sea_orm::{Condition, IntoActiveModel, QueryOrder, QuerySelect};
+use sea_orm::sea_query::{ExprTrait, SelectStatement};
+use sea_orm::{Condition, IntoActiveModel, QueryOrder, QuerySelect, QueryTrait};
 
 use crate::owned::owned;
 use crate::value::{Row, signed, stamp, unsigned};
@@ -194,11 +196,23 @@ impl From<&Credential> for Model {
     }
 }
 
+/// The ids of an owner's credentials, for other queries.
+pub(crate) fn ids_of(owner: Owner) -> SelectStatement {
+    let ids = Entity::find().select_only().column(Column::Id);
+    ids.filter(owned(owner, Column::OrganizationId, Column::AdminKeyId)).into_query()
+}
+
 /// Which credentials a list shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct CredentialFilter {
     /// Revoked ones as well.
     pub include_revoked: bool,
+    /// Only those linked to this account.
+    pub user_account: Option<UserAccountId>,
+    /// Only those of one of these classes; empty: of any.
+    pub classes: Vec<Class>,
+    /// Only those whose name or prefix holds this text, in any case.
+    pub search: Option<String>,
 }
 
 /// The queries on credentials.
@@ -281,20 +295,50 @@ impl<C: ConnectionTrait> Credentials<'_, C> {
     pub async fn list(
         &self,
         owner: Owner,
-        filter: CredentialFilter,
+        filter: &CredentialFilter,
         window: Window,
     ) -> Result<Slice<Credential>, StoreError> {
-        let CredentialFilter { include_revoked } = filter;
+        let CredentialFilter { include_revoked, user_account, classes, search } = filter;
         let mut query = Entity::find().filter(owned(owner, Column::OrganizationId, Column::AdminKeyId));
         if !include_revoked {
             query = query.filter(Column::RevokedAt.is_null());
         }
-        let tallied = if include_revoked { "credentials" } else { "credentials.live" };
-        let total = match owner {
-            Owner::AdminKey(id) => tally::of(self.0, id, &[tallied]).await?,
-            Owner::Installation | Owner::Organization(_) => query.clone().count(self.0).await?,
+        if let Some(user) = user_account {
+            query = query.filter(Column::UserAccountId.eq(user.uuid()));
+        }
+        if !classes.is_empty() {
+            query = query.filter(Column::Class.is_in(classes.iter().map(|class| class.word())));
+        }
+        if let Some(search) = search {
+            query = query.filter(page::holding(&[Column::Name, Column::Prefix], search));
+        }
+        let is_tallied = user_account.is_none() && classes.is_empty() && search.is_none();
+        let tallied = if *include_revoked { "credentials" } else { "credentials.live" };
+        let total = match is_tallied {
+            true => tally::of(self.0, owner, &[tallied]).await?,
+            false => query.clone().count(self.0).await?,
         };
         page::newest_first(self.0, query, Column::Id, total, window).await
+    }
+
+    /// The credentials linked to an account that are not revoked, and holds the rows. The account was found with
+    /// its owner.
+    pub async fn live_of_user_for_update(&self, user: UserAccountId) -> Result<Vec<Credential>, StoreError> {
+        let live = Entity::find()
+            .filter(Column::UserAccountId.eq(user.uuid()))
+            .filter(Column::RevokedAt.is_null())
+            .order_by_asc(Column::Id)
+            .lock_exclusive();
+        live.all(self.0).await?.into_iter().map(Credential::try_from).collect()
+    }
+
+    /// Whether the owner has a credential that is not revoked and has not expired at `now`.
+    pub async fn has_live(&self, owner: Owner, now: Timestamp) -> Result<bool, StoreError> {
+        let live = Entity::find()
+            .filter(owned(owner, Column::OrganizationId, Column::AdminKeyId))
+            .filter(Column::RevokedAt.is_null())
+            .filter(Column::ExpiresAt.is_null().or(Column::ExpiresAt.gt(stamp(now))));
+        Ok(live.one(self.0).await?.is_some())
     }
 
     /// Writes the state of a credential that is in the revision before; [`StoreError::Overtaken`] when it

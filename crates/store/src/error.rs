@@ -9,6 +9,8 @@ pub enum Constraint {
     ExternalId,
     /// Another organization has this slug.
     Slug,
+    /// Another role of the same organization has this name.
+    RoleName,
     /// An answer is kept for this caller under this key already.
     KeptAnswer,
     /// A usage report of this organization was counted under this id already.
@@ -63,6 +65,8 @@ fn unique(text: &str) -> Constraint {
         Constraint::ExternalId
     } else if text.contains("slug") {
         Constraint::Slug
+    } else if text.contains("name_key") {
+        Constraint::RoleName
     } else if text.contains("kept_answers") {
         Constraint::KeptAnswer
     } else if text.contains("usage_reports") {

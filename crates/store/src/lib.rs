@@ -33,25 +33,31 @@ mod organization;
 mod owned;
 mod page;
 mod pepper_check;
+mod role;
 mod secret;
+mod settings;
 mod tally;
 mod usage;
+mod usage_outcome;
 mod usage_report;
 mod value;
 
-pub use account::UserAccounts;
+pub use account::{UserAccounts, UserFilter};
 pub use admin_key::AdminKeys;
-pub use audit::{AuditFilter, AuditLog, Change};
+pub use audit::{AuditFilter, AuditLog, AuditSearch, ChainPlace, Chained, Change};
 pub use bootstrap_key::BootstrapKeys;
 pub use counter::{Counters, Spent};
 pub use credential::{CredentialFilter, Credentials, Left};
 pub use error::{Constraint, StoreError};
 pub use journal_position::JournalPositions;
 pub use kept_answer::{KeptAnswer, KeptAnswers};
-pub use organization::Organizations;
+pub use organization::{OrganizationFilter, Organizations};
 pub use pepper_check::PepperChecks;
+pub use role::Roles;
 pub use secret::Secrets;
+pub use settings::InstallationSettings;
 pub use usage::{CredentialUsage, Usage, UsageOf, UserUsage};
+pub use usage_outcome::UsageOutcomes;
 pub use usage_report::{ReportId, UsageReports};
 
 /// How to reach the database.
@@ -264,6 +270,14 @@ pub trait Tables {
     fn user_accounts(&self) -> UserAccounts<'_, Self::Connection> {
         UserAccounts(self.connection())
     }
+    /// The roles organizations made themselves.
+    fn roles(&self) -> Roles<'_, Self::Connection> {
+        Roles(self.connection())
+    }
+    /// What holds for the whole installation.
+    fn settings(&self) -> InstallationSettings<'_, Self::Connection> {
+        InstallationSettings(self.connection())
+    }
     /// What is verified.
     fn credentials(&self) -> Credentials<'_, Self::Connection> {
         Credentials(self.connection())
@@ -279,6 +293,10 @@ pub trait Tables {
     /// How often credentials were used.
     fn usage(&self) -> Usage<'_, Self::Connection> {
         Usage(self.connection())
+    }
+    /// What came of organizations' calls.
+    fn usage_outcomes(&self) -> UsageOutcomes<'_, Self::Connection> {
+        UsageOutcomes(self.connection())
     }
     /// Which reports of usage were counted.
     fn usage_reports(&self) -> UsageReports<'_, Self::Connection> {

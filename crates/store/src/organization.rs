@@ -2,10 +2,13 @@
 
 use claviger_domain::ids::OrganizationId;
 use claviger_domain::organization::{Organization, OrganizationSettings, OrganizationStatus, Slug};
+use claviger_domain::page::{Slice, Window};
 use claviger_domain::revision::Revision;
+use claviger_domain::settings::{KeptDays, KeyLifetime};
 use claviger_domain::text::{Email, Metadata, Name};
 use sea_orm::entity::prelude::*;
-use sea_orm::{IntoActiveModel, QueryOrder};
+use sea_orm::sea_query::ExprTrait;
+use sea_orm::{IntoActiveModel, QueryOrder, QuerySelect};
 
 use crate::value::{Row, signed, stamp, unsigned};
 use crate::{StoreError, page};
@@ -25,6 +28,12 @@ pub(crate) mod row {
         pub status: String,
         pub metadata: String,
         pub ip_allowlist: String,
+        pub key_lifetime_usual_s: Option<i64>,
+        pub key_lifetime_most_s: Option<i64>,
+        pub key_expiry_demanded: bool,
+        pub default_limits: String,
+        pub kept_audit_days: Option<i64>,
+        pub kept_usage_days: Option<i64>,
         pub created_at: i64,
         pub updated_at: Option<i64>,
         pub revision: i64,
@@ -37,9 +46,6 @@ pub(crate) mod row {
 }
 
 use row::{Column, Entity, Model};
-
-const ACTIVE: &str = "active";
-const SUSPENDED: &str = "suspended";
 
 impl TryFrom<Model> for Organization {
     type Error = StoreError;
@@ -54,6 +60,12 @@ impl TryFrom<Model> for Organization {
             status,
             metadata,
             ip_allowlist,
+            key_lifetime_usual_s,
+            key_lifetime_most_s,
+            key_expiry_demanded,
+            default_limits,
+            kept_audit_days,
+            kept_usage_days,
             created_at,
             updated_at,
             revision,
@@ -65,13 +77,21 @@ impl TryFrom<Model> for Organization {
             slug: Slug::from_stored(slug),
             email: email.map(Email::from_stored),
             plan: plan.map(Name::from_stored),
-            status: match status.as_str() {
-                ACTIVE => OrganizationStatus::Active,
-                SUSPENDED => OrganizationStatus::Suspended,
-                _ => return Err(row.corrupt()),
-            },
+            status: row.some(OrganizationStatus::of_word(&status))?,
             metadata: Metadata::from_stored(metadata),
-            settings: OrganizationSettings { ip_allowlist: row.parsed(&ip_allowlist)? },
+            settings: OrganizationSettings {
+                ip_allowlist: row.parsed(&ip_allowlist)?,
+                key_lifetime: KeyLifetime {
+                    usual: row.seconds_or_none(key_lifetime_usual_s)?,
+                    most: row.seconds_or_none(key_lifetime_most_s)?,
+                    is_demanded: key_expiry_demanded,
+                },
+                default_limits: row.parsed(&default_limits)?,
+                kept_days: KeptDays {
+                    audit: row.number_or_none(kept_audit_days)?,
+                    usage: row.number_or_none(kept_usage_days)?,
+                },
+            },
             created_at: row.instant(created_at)?,
             updated_at: row.instant_or_none(updated_at)?,
             revision: Revision::from_stored(unsigned(revision)),
@@ -94,25 +114,38 @@ impl From<&Organization> for Model {
             updated_at,
             revision,
         } = organization;
-        let OrganizationSettings { ip_allowlist } = settings;
+        let OrganizationSettings { ip_allowlist, key_lifetime, default_limits, kept_days } = settings;
+        let KeyLifetime { usual, most, is_demanded } = key_lifetime;
+        let KeptDays { audit, usage } = kept_days;
         Self {
             id: id.uuid(),
             name: name.to_string(),
             slug: slug.to_string(),
             email: email.as_ref().map(ToString::to_string),
             plan: plan.as_ref().map(ToString::to_string),
-            status: match status {
-                OrganizationStatus::Active => ACTIVE,
-                OrganizationStatus::Suspended => SUSPENDED,
-            }
-            .to_owned(),
+            status: status.word().to_owned(),
             metadata: metadata.to_string(),
             ip_allowlist: ip_allowlist.to_string(),
+            key_lifetime_usual_s: usual.map(|span| span.num_seconds()),
+            key_lifetime_most_s: most.map(|span| span.num_seconds()),
+            key_expiry_demanded: *is_demanded,
+            default_limits: default_limits.to_string(),
+            kept_audit_days: audit.map(i64::from),
+            kept_usage_days: usage.map(i64::from),
             created_at: stamp(*created_at),
             updated_at: updated_at.map(stamp),
             revision: signed(revision.number()),
         }
     }
+}
+
+/// Which organizations a list shows.
+#[derive(Debug, Clone, Default)]
+pub struct OrganizationFilter {
+    /// Only those of this status.
+    pub status: Option<OrganizationStatus>,
+    /// Only those whose name, slug or address holds this text, in any case.
+    pub search: Option<String>,
 }
 
 /// Organizations are the owners themselves: only the platform's own use cases look for them, and
@@ -133,10 +166,74 @@ impl<C: ConnectionTrait> Organizations<'_, C> {
         Entity::find_by_id(id.uuid()).one(self.0).await?.map(Organization::try_from).transpose()
     }
 
+    /// As [`Self::find_unscoped`], and holds the row until the transaction ends.
+    pub async fn find_for_update_unscoped(
+        &self,
+        id: OrganizationId,
+    ) -> Result<Option<Organization>, StoreError> {
+        let found = Entity::find_by_id(id.uuid()).lock_exclusive().one(self.0).await?;
+        found.map(Organization::try_from).transpose()
+    }
+
+    /// As [`Self::find_unscoped`], and keeps others from changing the row until the transaction ends.
+    pub async fn find_to_refer_to_unscoped(
+        &self,
+        id: OrganizationId,
+    ) -> Result<Option<Organization>, StoreError> {
+        let found = Entity::find_by_id(id.uuid()).lock_shared().one(self.0).await?;
+        found.map(Organization::try_from).transpose()
+    }
+
+    /// The organization of this slug; `None` when there is none.
+    pub async fn find_by_slug_unscoped(&self, slug: &Slug) -> Result<Option<Organization>, StoreError> {
+        let found = Entity::find().filter(Column::Slug.eq(slug.as_str())).one(self.0).await?;
+        found.map(Organization::try_from).transpose()
+    }
+
+    /// The organizations that pass `filter`, newest first; deleted ones never do.
+    pub async fn list_unscoped(
+        &self,
+        filter: &OrganizationFilter,
+        window: Window,
+    ) -> Result<Slice<Organization>, StoreError> {
+        let OrganizationFilter { status, search } = filter;
+        let shown = match status {
+            Some(status) => Column::Status.eq(status.word()),
+            None => Column::Status.ne(OrganizationStatus::Deleted.word()),
+        };
+        let mut query = Entity::find().filter(shown);
+        if let Some(search) = search {
+            query = query.filter(page::holding(&[Column::Name, Column::Slug, Column::Email], search));
+        }
+        let total = query.clone().count(self.0).await?;
+        page::newest_first(self.0, query, Column::Id, total, window).await
+    }
+
+    /// The organizations that have settled how long their records are kept.
+    pub async fn keeping_unscoped(&self) -> Result<Vec<(OrganizationId, KeptDays)>, StoreError> {
+        let settled = Column::KeptAuditDays.is_not_null().or(Column::KeptUsageDays.is_not_null());
+        let rows: Vec<(Uuid, Option<i64>, Option<i64>)> = Entity::find()
+            .select_only()
+            .columns([Column::Id, Column::KeptAuditDays, Column::KeptUsageDays])
+            .filter(settled)
+            .order_by_asc(Column::Id)
+            .into_tuple()
+            .all(self.0)
+            .await?;
+        rows.into_iter()
+            .map(|(id, audit, usage)| {
+                let row = Row { table: "organizations", id };
+                let kept = KeptDays { audit: row.number_or_none(audit)?, usage: row.number_or_none(usage)? };
+                Ok((OrganizationId::from_uuid(id), kept))
+            })
+            .collect()
+    }
+
     /// The oldest organization of exactly this name; `None` when no one has it.
     pub async fn find_by_name_unscoped(&self, name: &Name) -> Result<Option<Organization>, StoreError> {
         Entity::find()
             .filter(Column::Name.eq(name.as_str()))
+            .filter(Column::Status.ne(OrganizationStatus::Deleted.word()))
             .order_by_asc(Column::Id)
             .one(self.0)
             .await?

@@ -1,10 +1,11 @@
-//! Row counts by admin key, kept by the database's triggers and only read here.
+//! Row counts by owner, kept by the database's triggers and only read here.
 
-use claviger_domain::ids::AdminKeyId;
-use sea_orm::QuerySelect;
+use claviger_domain::actor::Owner;
 use sea_orm::entity::prelude::*;
+use sea_orm::{QuerySelect, QueryTrait};
 
 use crate::StoreError;
+use crate::organization::row as organization;
 use crate::value::unsigned;
 
 mod row {
@@ -31,16 +32,20 @@ use row::{Column, Entity};
 /// The sum of the counts kept under these words.
 pub(crate) async fn of<C: ConnectionTrait>(
     connection: &C,
-    owner: AdminKeyId,
+    owner: Owner,
     what: &[&str],
 ) -> Result<u64, StoreError> {
-    let counts: Vec<i64> = Entity::find()
-        .select_only()
-        .column(Column::N)
-        .filter(Column::OwnerId.eq(owner.uuid()))
-        .filter(Column::What.is_in(what.iter().copied()))
-        .into_tuple()
-        .all(connection)
-        .await?;
+    let counts =
+        Entity::find().select_only().column(Column::N).filter(Column::What.is_in(what.iter().copied()));
+    let counts = match owner {
+        Owner::AdminKey(id) => counts.filter(Column::OwnerId.eq(id.uuid())),
+        Owner::Organization(id) => counts.filter(Column::OwnerId.eq(id.uuid())),
+        // Each row has exactly one organization.
+        Owner::Installation => {
+            let organizations = organization::Entity::find().select_only().column(organization::Column::Id);
+            counts.filter(Column::OwnerId.in_subquery(organizations.into_query()))
+        }
+    };
+    let counts: Vec<i64> = counts.into_tuple().all(connection).await?;
     Ok(counts.into_iter().map(unsigned).sum())
 }

@@ -7,6 +7,8 @@ mod fixtures;
 mod overheard;
 
 mod audit;
+mod busiest;
+mod chains;
 mod concurrency;
 mod conflicts;
 mod corrupt;
@@ -23,3 +25,4 @@ mod spending;
 mod tallies;
 mod transactions;
 mod usage;
+mod usage_plans;

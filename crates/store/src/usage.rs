@@ -1,19 +1,23 @@
 //! The table of usage: calls counted by credential, in minutes, hours and days. Counts are added here,
-//! and summed up in [`figures`].
+//! and summed up in [`figures`]; [`busiest`] finds those that called most.
 
 use claviger_domain::Timestamp;
+use claviger_domain::actor::Owner;
 use claviger_domain::ids::{CredentialId, UserAccountId};
 use claviger_domain::period::Span;
 use claviger_domain::usage::Tally;
-use sea_orm::IntoActiveModel;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Alias, ExprTrait, OnConflict, Order, Query};
+use sea_orm::{Condition, IntoActiveModel};
 
-use crate::StoreError;
 use crate::page::{AT_ONCE, at_most};
 use crate::value::signed;
+use crate::{StoreError, credential};
 
+mod busiest;
 mod figures;
+
+pub(crate) use figures::tally_of;
 
 mod row {
     use sea_orm::entity::prelude::*;
@@ -32,6 +36,8 @@ mod row {
         pub duration_ms: i64,
         pub timed: i64,
         pub units: i64,
+        /// The calls of all earlier buckets of the span; `None` in minutes, and in buckets without calls.
+        pub earlier: Option<i64>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -98,6 +104,7 @@ impl<C: ConnectionTrait> Usage<'_, C> {
                     duration_ms: signed(duration_ms),
                     timed: signed(timed),
                     units: signed(units),
+                    earlier: None,
                 }
             })
             .collect();
@@ -110,19 +117,30 @@ impl<C: ConnectionTrait> Usage<'_, C> {
             let chunk = chunk.iter().cloned().map(IntoActiveModel::into_active_model);
             Entity::insert_many(chunk).on_conflict(add.clone()).exec_without_returning(self.0).await?;
         }
-        Ok(())
+        self.place(&rows).await
     }
 
-    /// Deletes buckets of this span that begin before `before`, in seconds since the epoch: the oldest
+    /// Deletes the buckets of this span, of the owner's credentials, that begin before `before`, in seconds since the epoch: the oldest
     /// first and at most `most` of them; answers how many there were. Whoever asks for figures afterwards
     /// says so with the period.
-    pub async fn delete_older_unscoped(&self, span: Span, before: i64, most: u64) -> Result<u64, StoreError> {
+    pub async fn delete_older(
+        &self,
+        owner: Owner,
+        span: Span,
+        before: i64,
+        most: u64,
+    ) -> Result<u64, StoreError> {
+        let owned = match owner {
+            Owner::Installation => Condition::all(),
+            owner => Condition::all().add(Column::CredentialId.in_subquery(credential::ids_of(owner))),
+        };
         let key = [Column::CredentialId, Column::SpanSeconds, Column::StartsAt];
         let oldest = Query::select()
             .columns(key)
             .from(Entity)
             .and_where(Column::SpanSeconds.eq(span.seconds()))
             .and_where(Column::StartsAt.lt(before))
+            .cond_where(owned)
             .order_by(Column::StartsAt, Order::Asc)
             .limit(at_most(most))
             .take();

@@ -1,6 +1,6 @@
 //! Between domain values and columns.
 
-use chrono::DateTime;
+use chrono::{DateTime, TimeDelta};
 use claviger_domain::Timestamp;
 use claviger_domain::secret::{Digest, SealedSecret};
 use uuid::Uuid;
@@ -41,6 +41,17 @@ impl Row {
 
     pub(crate) fn number<T: TryFrom<i64>>(self, number: i64) -> Result<T, StoreError> {
         T::try_from(number).map_err(|_| self.corrupt())
+    }
+
+    pub(crate) fn number_or_none<T: TryFrom<i64>>(
+        self,
+        number: Option<i64>,
+    ) -> Result<Option<T>, StoreError> {
+        number.map(|number| self.number(number)).transpose()
+    }
+
+    pub(crate) fn seconds_or_none(self, seconds: Option<i64>) -> Result<Option<TimeDelta>, StoreError> {
+        seconds.map(|seconds| self.some(TimeDelta::try_seconds(seconds))).transpose()
     }
 
     pub(crate) fn sealed(self, digest: &[u8], pepper: i64) -> Result<SealedSecret, StoreError> {

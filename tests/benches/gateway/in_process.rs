@@ -207,6 +207,7 @@ fn load(engine: &Engine, keys: usize, asked: &mut Vec<Box<str>>) -> Outcome<()> 
             ends_at: None,
         };
         let loaded = Loaded {
+            roles: Vec::new(),
             credential,
             secrets: vec![secret],
             user_account: None,

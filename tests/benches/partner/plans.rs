@@ -25,7 +25,7 @@ pub(crate) async fn explain(database: &Path, rows: &Rows) -> Outcome<String> {
     let owner = Owner::AdminKey(AdminKeyId::from_uuid(credential.admin_key_id.ok_or("no admin key")?));
     let page = async |offset| {
         let window = Window::new(20, offset).map_err(|_| "no window")?;
-        overheard.credentials().list(owner, CredentialFilter::default(), window).await?;
+        overheard.credentials().list(owner, &CredentialFilter::default(), window).await?;
         Outcome::Ok(())
     };
     overheard.admin_keys().find_by_digest_unscoped(&[Digest::from_bytes([0; 32])]).await?;

@@ -88,7 +88,7 @@ impl Installation {
         start(command, self.directory.path())
     }
 
-    fn command(&self) -> Outcome<Command> {
+    pub(crate) fn command(&self) -> Outcome<Command> {
         command(self.directory.path())
     }
 

@@ -96,6 +96,10 @@ pub(crate) mod entry {
         pub address: Option<String>,
         pub request_id: String,
         pub details: String,
+        pub chain_id: Uuid,
+        pub sequence: i64,
+        pub pepper: i64,
+        pub mac: Vec<u8>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -144,6 +148,10 @@ impl Rows {
         copy.secret.digest = random.bytes::<32>().to_vec();
         copy.entry.id = entry;
         copy.entry.target_id = Some(id);
+        // A chain of their own: the product's goes on where it was.
+        copy.entry.chain_id = Uuid::from_u128(1);
+        copy.entry.sequence = i64::try_from(number).unwrap_or(i64::MAX);
+        copy.entry.mac = random.bytes::<32>().to_vec();
         let later = i64::try_from(number * 1000).unwrap_or(i64::MAX);
         for at in [&mut copy.credential.created_at, &mut copy.secret.created_at, &mut copy.entry.at] {
             *at += later;

@@ -206,7 +206,7 @@ async fn a_tenants_key_asks_only_while_it_is_good() {
     refused(&ask(&caller, &key).await, 401, "unauthorized");
     // Callers come from 192.0.2.1.
     asker.change(|it| (it.expires_at, it.ip_allowlist) = (None, "198.51.100.0/24".parse().unwrap())).await;
-    refused(&ask(&caller, &key).await, 401, "unauthorized");
+    refused(&ask(&caller, &key).await, 403, "ip_not_allowed");
     asker.change(|it| it.ip_allowlist = "192.0.2.0/24".parse().unwrap()).await;
     assert_eq!(ask(&caller, &key).await.status, 200);
     asker.change(|it| it.revoked = Some(Revocation { at: now, reason: None })).await;

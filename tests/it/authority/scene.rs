@@ -3,6 +3,8 @@
 use axum::body::Body;
 use serde_json::{Value, json};
 
+use super::{organization, platform};
+
 use crate::openapi::operations::{Operation, text};
 use crate::openapi::{OF_THE_PRESENTED_KEY, WITHOUT_CALLER};
 use crate::support::{ALL, Answer, Caller, Partner, World};
@@ -48,6 +50,9 @@ pub(crate) struct Scene<'w> {
     pub(crate) ids: Ids,
     /// The text of the credential's key.
     pub(crate) key: String,
+    /// What the operator's operations are about.
+    platform: platform::Scene,
+    organization: organization::Scene<'w>,
 }
 
 impl<'w> Scene<'w> {
@@ -63,13 +68,19 @@ impl<'w> Scene<'w> {
             credential: text(&issued["credential"]["id"]).to_owned(),
             admin_key: other.id,
         };
-        Self { world, owner, ids, key: text(&issued["api_key"]).to_owned() }
+        let platform = platform::Scene::new(world).await;
+        let organization = organization::Scene::new(world).await;
+        Self { world, owner, ids, key: text(&issued["api_key"]).to_owned(), platform, organization }
     }
 
     /// Whoever may do `operation`, whatever it is.
     pub(crate) fn caller(&self, operation: &Operation) -> Caller<'w> {
+        if operation.surface == "organization" {
+            return self.organization.caller(operation);
+        }
         let needed = operation.permissions().unwrap();
         match (needed.first().map(String::as_str), operation.id()) {
+            _ if operation.surface == "platform" => self.world.bootstrap(),
             (Some("manage_admin_keys" | "keys:verify"), _) => self.world.bootstrap(),
             (_, OF_THE_PRESENTED_KEY) => self.world.bearer(&self.key),
             (_, WITHOUT_CALLER) => self.world.nobody(),
@@ -86,6 +97,11 @@ impl<'w> Scene<'w> {
 
     /// Puts things into the state in which `operation` succeeds.
     pub(crate) async fn ready_for(&self, operation: &Operation) {
+        match operation.surface {
+            "platform" => self.platform.ready_for(self.world, operation).await,
+            "organization" => self.organization.ready_for(operation).await,
+            _ => {}
+        }
         if operation.id() == "reactivate_user" {
             let answer = self.owner.post_empty(&format!("/v1/admin/users/{}/suspend", self.ids.user)).await;
             assert_eq!(answer.status, 200, "{}", answer.text);
@@ -93,17 +109,29 @@ impl<'w> Scene<'w> {
     }
 
     pub(crate) fn path(&self, operation: &Operation) -> String {
-        path(operation, &self.ids)
+        match operation.surface {
+            "platform" => self.platform.path(operation),
+            "organization" => self.organization.path(operation),
+            _ => path(operation, &self.ids),
+        }
     }
 
     /// The documented example, about what is there.
     pub(crate) fn body(&self, operation: &Operation) -> Option<Value> {
-        body(operation, &self.ids)
+        match operation.surface {
+            "platform" => self.platform.body(operation),
+            "organization" => self.organization.body(operation),
+            _ => body(operation, &self.ids),
+        }
     }
 
     /// Sends `operation` about what is there, as the document shows it.
     pub(crate) async fn call(&self, caller: &Caller<'_>, operation: &Operation) -> Answer {
-        call(caller, operation, &self.ids).await
+        match operation.surface {
+            "platform" => self.platform.call(caller, operation).await,
+            "organization" => self.organization.call(caller, operation).await,
+            _ => call(caller, operation, &self.ids).await,
+        }
     }
 }
 

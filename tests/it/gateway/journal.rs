@@ -135,7 +135,7 @@ async fn without_its_database_a_process_goes_on_deciding() {
 /// Minutes and hours are let go; the days they were in still add up to the same figures.
 #[tokio::test]
 async fn figures_stay_whole_when_their_minutes_are_forgotten() {
-    let retention = Retention { minutes: Some(2), hours: Some(10), days: None };
+    let retention = Retention { minutes: Some(2), hours: Some(10), ..Retention::default() };
     let world = World::settled(Settled { retention, ..Settled::default() }).await;
     let partner = world.partner().await;
     let credential = partner.credential("Production").await["credential"].clone();

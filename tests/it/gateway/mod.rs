@@ -1,5 +1,6 @@
 //! The gateway surface: decisions about presented keys.
 
+mod analytics;
 mod batch;
 mod codes;
 mod counting;

@@ -193,7 +193,7 @@ async fn tell(world: &World, tx: &Tx, resource: Resource, target: uuid::Uuid) ->
         request_id: String::new(),
         details: Vec::new(),
     };
-    tx.audit_log().insert(&entry).await
+    tx.audit_log().append(world.app.audit_keys(), &[entry]).await
 }
 
 async fn write(world: &World, work: impl AsyncFnOnce(&Tx) -> Result<(), StoreError>) {

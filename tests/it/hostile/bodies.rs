@@ -15,6 +15,7 @@ async fn at_every_body(bodies: impl Fn(&Operation, &Value) -> Vec<(Vec<u8>, u16)
         let world = World::new().await;
         let scene = Scene::new(&world).await;
         let Some(good) = scene.body(&operation) else { continue };
+        scene.ready_for(&operation).await;
         operations += 1;
         let caller = scene.caller(&operation);
         let before = rows::everything(&world).await;
@@ -87,7 +88,10 @@ async fn what_is_no_json_object_is_refused() {
 fn largest(operation: &Operation) -> usize {
     let told = operation.value["responses"]["413"]["description"].as_str();
     match (told, operation.id()) {
-        (Some("The body is larger than 1 MiB"), "verify_keys" | "report_usage") => 1024 * 1024,
+        (
+            Some("The body is larger than 1 MiB"),
+            "verify_keys" | "report_usage" | "create_api_keys" | "revoke_api_keys",
+        ) => 1024 * 1024,
         (Some("The body is larger than 64 KiB"), _) => 64 * 1024,
         other => panic!("{other:?}"),
     }
@@ -177,7 +181,9 @@ async fn a_value_of_another_type_is_refused() {
             let others =
                 [json!(true), json!(7), json!(1.5), json!("7"), json!(["7"]), json!({"a": 7}), json!(null)];
             for value in others {
-                if operation.faults(field, &value).is_empty() {
+                // What is wrong with an item of a batch is that item's result.
+                let is_batch = operation.id() == "create_api_keys" && value.is_array();
+                if is_batch || operation.faults(field, &value).is_empty() {
                     continue;
                 }
                 let mut body = good.clone();

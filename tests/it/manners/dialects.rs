@@ -106,6 +106,11 @@ async fn a_database_that_is_away_is_said_to_be() {
             match (operation.surface, operation.id()) {
                 ("partner", _) if is_live => assert_eq!(answer.status, 403, "{}", operation.id()),
                 ("partner", _) => answer.refused(503, "Service temporarily unavailable"),
+                ("platform", _) if is_live || is_known => {
+                    assert_eq!(answer.status, 503, "{}: {}", operation.id(), answer.text);
+                    assert_eq!(answer.json()["error"]["code"], "SERVICE_UNAVAILABLE");
+                }
+                ("platform", _) => assert_eq!(answer.json()["error"]["code"], "UNAUTHORIZED"),
                 // Its example is no key.
                 (_, WITHOUT_CALLER) => assert_eq!(answer.status, 200, "{}", answer.text),
                 _ if is_live => problem(&answer, 503, "service_unavailable"),

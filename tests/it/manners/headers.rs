@@ -76,7 +76,16 @@ async fn what_holds_a_key_is_stored_nowhere_on_its_way() {
     with_a_key.sort_unstable();
     assert_eq!(
         with_a_key,
-        ["create_admin_key", "create_credential", "rotate_credential"],
+        [
+            "create_admin_key",
+            "create_api_key",
+            "create_api_keys",
+            "create_credential",
+            "create_organization_api_key",
+            "rotate_api_key",
+            "rotate_credential",
+            "rotate_organization_api_key",
+        ],
         "and nothing else does"
     );
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 use super::{Digest, Plaintext, PresentedKey, SealedSecret};
+use crate::audit::AuditKeys;
 
 /// Which pepper a digest was made under: a number the operator gives, higher for newer ones.
 pub type PepperVersion = u32;
@@ -77,6 +78,12 @@ impl Peppers {
             pepper: *version,
         };
         self.newest_first.iter().map(check).collect()
+    }
+
+    /// The keys of the audit log under each pepper.
+    #[must_use]
+    pub fn audit_keys(&self) -> AuditKeys {
+        AuditKeys::of(self.newest_first.iter().map(|(version, pepper)| (*version, &**pepper)))
     }
 }
 

@@ -26,7 +26,7 @@ fn a_read_that_a_change_has_overtaken_is_refused() {
     for (change, is_refused) in [
         (read.clone().revoked(), true),
         (read.clone().rotated(at(5)), true),
-        (Change::UserAccount(account.clone().suspend(at(0)).unwrap().into()), true),
+        (Change::UserAccount(account.clone().suspend(at(0)).unwrap().into(), Vec::new()), true),
         (Change::Organization(suspended(&acme).into()), true),
         (strangers.clone().revoked(), false),
         (Change::Organization(suspended(&elsewhere).into()), false),
@@ -70,8 +70,8 @@ fn an_older_state_changes_nothing() {
 
     let other = super::issued(2, &acme, Some(&account), |_| {});
     let stopped = account.clone().suspend(at(0)).unwrap();
-    engine.apply(Change::UserAccount(stopped.into()));
-    engine.apply(Change::UserAccount(account.into()));
+    engine.apply(Change::UserAccount(stopped.into(), Vec::new()));
+    engine.apply(Change::UserAccount(account.into(), Vec::new()));
     feed(&engine, &other);
     assert_eq!(code(&engine, other.key(), 1, at(0)), Code::UserSuspended);
     let other = super::issued(3, &acme, None, |_| {});
@@ -107,8 +107,8 @@ fn what_has_ended_before_it_was_told_of_never_begins() {
     let mut issued = issued(1, &acme, Some(&account), |_| {});
     let engine = engine();
     engine.apply(Change::Organization(acme.into()));
-    engine.apply(Change::UserAccount(account.clone().suspend(at(0)).unwrap().into()));
-    engine.apply(Change::UserAccount(account.into()));
+    engine.apply(Change::UserAccount(account.clone().suspend(at(0)).unwrap().into(), Vec::new()));
+    engine.apply(Change::UserAccount(account.into(), Vec::new()));
     let made = Change::Credential(issued.credential.clone().into(), Some(issued.secrets.clone()));
     engine.apply(issued.revoked());
     engine.apply(made);
@@ -155,12 +155,12 @@ fn a_suspension_is_in_force_for_all_that_hang_on_it_and_for_nobody_else() {
     let codes = |engine: &Engine| all.each_ref().map(|issued| code(engine, issued.key(), 1, at(0)));
     let (user, tenant, valid) = (Code::UserSuspended, Code::OrganizationSuspended, Code::Valid);
     let stopped = one.suspend(at(0)).unwrap();
-    engine.apply(Change::UserAccount(stopped.clone().into()));
+    engine.apply(Change::UserAccount(stopped.clone().into(), Vec::new()));
     assert_eq!(codes(&engine), [user, user, valid, valid, valid]);
     let closed = suspended(&acme);
     engine.apply(Change::Organization(closed.clone().into()));
     assert_eq!(codes(&engine), [user, user, tenant, tenant, valid]);
-    engine.apply(Change::UserAccount(stopped.reactivate(at(0)).unwrap().into()));
+    engine.apply(Change::UserAccount(stopped.reactivate(at(0)).unwrap().into(), Vec::new()));
     assert_eq!(codes(&engine), [tenant, tenant, tenant, tenant, valid]);
     engine.apply(Change::Organization(Organization { revision: closed.revision.next(), ..acme }.into()));
     assert_eq!(codes(&engine), [valid; 5]);
@@ -173,7 +173,8 @@ fn what_was_made_just_now_is_in_force_if_its_owners_are_known() {
     let account = user_account(1, &acme);
     let issued = issued(1, &acme, Some(&account), |_| {});
     let made = Change::Credential(issued.credential.clone().into(), Some(issued.secrets.clone()));
-    let owners = [Change::Organization(acme.clone().into()), Change::UserAccount(account.clone().into())];
+    let owners =
+        [Change::Organization(acme.clone().into()), Change::UserAccount(account.clone().into(), Vec::new())];
     for missing in [0, 1] {
         let engine = engine();
         engine.apply(owners[1 - missing].clone());
@@ -227,7 +228,7 @@ fn a_purse_survives_every_replacement() {
     let changes = [
         issued.changed(|it| it.scopes = "a:read".parse().unwrap()),
         issued.rotated(at(1_000)),
-        Change::UserAccount(account.touched(at(0)).into()),
+        Change::UserAccount(account.touched(at(0)).into(), Vec::new()),
         Change::Organization(Organization { revision: acme.revision.next(), ..acme }.into()),
     ];
     for change in changes {

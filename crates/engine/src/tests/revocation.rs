@@ -89,7 +89,7 @@ fn no_call_passes_that_begins_after_its_organization_was_suspended() {
 fn no_call_passes_that_begins_after_its_user_account_was_suspended() {
     let change = |it: &mut Issued| {
         let account = it.user_account.clone().unwrap();
-        Change::UserAccount(account.suspend(at(0)).unwrap().into())
+        Change::UserAccount(account.suspend(at(0)).unwrap().into(), Vec::new())
     };
     assert_eq!(passed_after(Code::UserSuspended, change), 0);
 }

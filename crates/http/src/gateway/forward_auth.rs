@@ -10,28 +10,21 @@ use axum::response::Response;
 use claviger_app::engine::{About, Decision};
 use claviger_app::verify;
 use claviger_domain::limit::{Limit, Standing};
+use claviger_domain::settings::ForwardAuthDialect;
 use claviger_domain::text::ExternalId;
 use claviger_domain::verification::{Code, Demand};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-use super::fault;
 use super::gate::{Gate, Passage, set};
 use super::verify::words::{cost_of, environment_of, network, scopes_of};
 use crate::call::bearer;
 use crate::extract::Query;
 use crate::fault::{Fault, Reason};
-
-/// Which statuses the proxy can pass on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Dialect {
-    Any,
-    /// `auth_request` knows 401 and 403 only: it turns whatever else is no success into a 500.
-    Nginx,
-}
+use crate::problem;
 
 struct Asked {
     demand: Demand,
-    dialect: Dialect,
+    dialect: ForwardAuthDialect,
 }
 
 /// Decide about a proxied request
@@ -48,7 +41,7 @@ struct Asked {
         ("cost" = Option<i64>, Query, minimum = 0, maximum = 4_294_967_295_i64, description = "Units to spend, default 1", example = 1),
         ("network_id" = Option<i64>, Query, minimum = 0, maximum = 2, description = "The network the call is about", example = 0),
         ("environment" = Option<String>, Query, description = "`live` or `test`", example = "live"),
-        ("dialect" = Option<String>, Query, description = "`nginx`: 402 and 429 are told as 403 with `X-Claviger-Deny-Status`", example = "nginx"),
+        ("dialect" = Option<String>, Query, description = "`nginx`: 402 and 429 are told as 403 with `X-Claviger-Deny-Status`, for `auth_request` knows no others; `plain`: every status as it is; default: as the installation's settings say", example = "nginx"),
     ),
     responses(
         (status = 200, description = "The call may pass", headers(
@@ -59,21 +52,21 @@ struct Asked {
             ("X-Claviger-Scopes" = String, description = "Its scopes, separated by spaces"),
             ("X-Claviger-Environment" = String, description = "`live` or `test`"),
         )),
-        (status = 401, description = "No key, or one that opens nothing", body = fault::Problem, content_type = "application/problem+json", headers(
+        (status = 401, description = "No key, or one that opens nothing", body = problem::Problem, content_type = "application/problem+json", headers(
             ("X-Claviger-Deny-Code" = String, description = "The code that verification answers with"),
-            ("X-Claviger-Deny-Status" = String, description = "The status without `dialect=nginx`"),
+            ("X-Claviger-Deny-Status" = String, description = "The status with `dialect=plain`"),
         )),
-        (status = 402, description = "The balance is used up", body = fault::Problem, content_type = "application/problem+json", headers(
+        (status = 402, description = "The balance is used up", body = problem::Problem, content_type = "application/problem+json", headers(
             ("X-Claviger-Deny-Code" = String, description = "The code that verification answers with"),
-            ("X-Claviger-Deny-Status" = String, description = "The status without `dialect=nginx`"),
+            ("X-Claviger-Deny-Status" = String, description = "The status with `dialect=plain`"),
         )),
-        (status = 403, description = "The key may not do this", body = fault::Problem, content_type = "application/problem+json", headers(
+        (status = 403, description = "The key may not do this", body = problem::Problem, content_type = "application/problem+json", headers(
             ("X-Claviger-Deny-Code" = String, description = "The code that verification answers with"),
-            ("X-Claviger-Deny-Status" = String, description = "The status without `dialect=nginx`"),
+            ("X-Claviger-Deny-Status" = String, description = "The status with `dialect=plain`"),
         )),
-        (status = 429, description = "Too many calls; `Retry-After` says when to come back", body = fault::Problem, content_type = "application/problem+json", headers(
+        (status = 429, description = "Too many calls; `Retry-After` says when to come back", body = problem::Problem, content_type = "application/problem+json", headers(
             ("X-Claviger-Deny-Code" = String, description = "The code that verification answers with"),
-            ("X-Claviger-Deny-Status" = String, description = "The status without `dialect=nginx`"),
+            ("X-Claviger-Deny-Status" = String, description = "The status with `dialect=plain`"),
             ("Retry-After" = i64, description = "Seconds until the cost fits"),
             ("RateLimit-Policy" = String, description = "The limits, as structured fields"),
             ("RateLimit" = String, description = "What is left of them, as structured fields"),
@@ -108,10 +101,12 @@ fn asked(passage: &Passage<'_>) -> Result<Asked, Fault> {
     };
     let cost = query.take("cost").map_or(1, number);
     let network_id = query.take("network_id").map(|text| network(number(text)));
-    let dialect = match query.take("dialect").as_deref() {
-        None => Dialect::Any,
-        Some("nginx") => Dialect::Nginx,
-        Some(_) => return Err(Fault::invalid("dialect", Reason::Word(&["nginx"]))),
+    let dialect = match query.take("dialect") {
+        None => passage.app().usual_dialect(),
+        Some(word) => {
+            let bad = Fault::invalid("dialect", Reason::Word(&["plain", "nginx"]));
+            ForwardAuthDialect::of_word(&word).ok_or(bad)?
+        }
     };
     let demand = Demand {
         scopes: query.take("scopes").map(|text| scopes_of(&text)).transpose()?,
@@ -166,23 +161,23 @@ fn allow(decision: &Decision) -> Response {
             set(headers, EXTERNAL_ID, &encoded);
         }
     }
-    let scopes = &known.snapshot.scopes;
-    if scopes.iter().next().is_some() {
+    let scopes = known.held().scopes();
+    if !scopes.is_empty() {
         set(headers, SCOPES, &scopes.to_string());
     }
     set(headers, ENVIRONMENT, known.snapshot.class.environment().word());
     response
 }
 
-fn deny(decision: &Decision, dialect: Dialect, passage: &Passage<'_>) -> Response {
+fn deny(decision: &Decision, dialect: ForwardAuthDialect, passage: &Passage<'_>) -> Response {
     let (status, code, detail) = refusal(decision.code);
     let told = match (dialect, status) {
-        (Dialect::Nginx, StatusCode::PAYMENT_REQUIRED | StatusCode::TOO_MANY_REQUESTS) => {
+        (ForwardAuthDialect::Nginx, StatusCode::PAYMENT_REQUIRED | StatusCode::TOO_MANY_REQUESTS) => {
             StatusCode::FORBIDDEN
         }
         _ => status,
     };
-    let mut response = fault::problem(told, code, detail.to_owned(), None, passage.request_id);
+    let mut response = problem::problem(told, code, detail.to_owned(), None, passage.request_id);
     let headers = response.headers_mut();
     set(headers, DENY_CODE, decision.code.word());
     set(headers, DENY_STATUS, status.as_str());

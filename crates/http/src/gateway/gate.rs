@@ -17,11 +17,11 @@ use bytes::Bytes;
 use claviger_app::engine::Decision;
 use claviger_app::{App, Facts, authenticate};
 use claviger_domain::actor::Actor;
+use claviger_domain::capability::Door;
 use claviger_domain::secret::PresentedKey;
 use futures_util::FutureExt;
 use serde::Serialize;
 
-use super::fault;
 use crate::HttpSettings;
 use crate::call::bearer;
 use crate::extract::{self, is_json};
@@ -29,6 +29,7 @@ use crate::fault::Fault;
 use crate::frame::{self, REQUEST_ID};
 use crate::metrics::{Metrics, RouteFigures};
 use crate::patience::within;
+use crate::problem;
 use crate::surface::Surface;
 
 /// What these calls need of the process.
@@ -92,7 +93,7 @@ impl Gate {
         };
         let mut response = answer.unwrap_or_else(|fault| {
             self.tell(&fault, started, &request_id);
-            fault::word(&fault, &request_id)
+            problem::word(&fault, &request_id)
         });
         self.guard(&mut response, request_id);
         metrics.count_quickly(figures, response.status().as_u16(), started.elapsed());
@@ -130,7 +131,7 @@ impl Gate {
         let started = Instant::now();
         let Inner { app, metrics, .. } = &*self.0;
         let request_id = frame::request_id(request.headers()).unwrap_or_else(|| app.new_request_id());
-        let mut response = fault::word(&Fault::WrongMethod, &request_id);
+        let mut response = problem::word(&Fault::WrongMethod, &request_id);
         set(response.headers_mut(), ALLOW, figures.method.as_str());
         self.guard(&mut response, request_id);
         let (route, status) = (Some(figures.route), response.status().as_u16());
@@ -153,7 +154,7 @@ impl Passage<'_> {
     pub(super) async fn caller(&self) -> Result<Actor, Fault> {
         let key = bearer(&self.parts.headers)?;
         let key = PresentedKey::recognise(key).map_err(|_| claviger_app::Error::UnknownKey)?;
-        Ok(authenticate::gateway(self.app(), key, self.address()).await?)
+        Ok(authenticate::at(self.app(), Door::Gateway, key, self.address()).await?.actor)
     }
 
     /// Who asks, once the body is there: whoever sends one slowly may have lost its key meanwhile.

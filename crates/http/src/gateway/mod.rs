@@ -6,7 +6,6 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 
-pub(crate) mod fault;
 mod forward_auth;
 mod gate;
 mod print;
@@ -38,7 +37,7 @@ use crate::openapi::Manners;
         forward_auth::forward_auth,
         revoke_self::revoke_self_key,
     ),
-    components(schemas(fault::Problem)),
+    components(schemas(crate::problem::Problem)),
     modifiers(&PresentedKey),
 )]
 struct Document;

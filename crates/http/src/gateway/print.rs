@@ -1,6 +1,6 @@
 //! Values as they are printed millions of times: straight into the answer, nothing allocated on the way.
 
-use claviger_domain::scope::Scopes;
+use claviger_domain::scope::Held;
 use claviger_domain::text::Metadata;
 use serde::ser::{Error, SerializeSeq};
 use serde::{Serialize, Serializer};
@@ -77,12 +77,13 @@ impl Serialize for Stored<'_> {
 
 /// Scopes as a list of words; nobody's are none.
 #[derive(Debug)]
-pub(super) struct Words<'a>(pub(super) Option<&'a Scopes>);
+pub(super) struct Words<'a>(pub(super) Option<Held<'a>>);
 
 impl Serialize for Words<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut words = serializer.serialize_seq(None)?;
-        for scope in self.0.into_iter().flat_map(Scopes::iter) {
+        let scopes = self.0.map(|held| held.scopes());
+        for scope in scopes.iter().flat_map(|scopes| scopes.iter()) {
             words.serialize_element(scope.as_str())?;
         }
         words.end()

@@ -96,7 +96,7 @@ const LONGEST_ID: usize = 128;
     request_body = UsageReports,
     responses(
         (status = 200, description = "What became of each report", body = UsageReportResults),
-        (status = 413, description = "The body is larger than 1 MiB", body = super::fault::Problem, content_type = "application/problem+json"),
+        (status = 413, description = "The body is larger than 1 MiB", body = crate::problem::Problem, content_type = "application/problem+json"),
     ),
 )]
 async fn report_usage(

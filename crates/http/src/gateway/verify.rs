@@ -76,7 +76,7 @@ const MOST_REQUESTS: usize = 100;
     request_body = VerifyBatch,
     responses(
         (status = 200, description = "The decisions", body = Verifications),
-        (status = 413, description = "The body is larger than 1 MiB", body = super::fault::Problem, content_type = "application/problem+json"),
+        (status = 413, description = "The body is larger than 1 MiB", body = crate::problem::Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) fn verify_keys(

@@ -5,10 +5,11 @@ use claviger_domain::ids::AdminKeyId;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::wire::{One, Page, Reply};
+use super::wire::{self, One, Page, Reply};
 use crate::call::{Anybody, ManageAdminKeys, May};
-use crate::extract::{Body, Id, IfMatch, NoBody, Query};
+use crate::extract::{Body, IfMatch, NoBody, Query};
 use crate::fault::Fault;
+use crate::path::Id;
 
 mod input;
 mod view;
@@ -40,7 +41,7 @@ async fn list_admin_keys(May(call, _): May<ManageAdminKeys>, mut query: Query) -
     let window = query.window(20)?;
     let include_revoked = query.flag("includeRevoked")?;
     query.end()?;
-    Ok(Reply::page(admin_keys::list(&call, include_revoked, window).await?, AdminKeyView::from))
+    Ok(wire::page(admin_keys::list(&call, include_revoked, window).await?, AdminKeyView::from))
 }
 
 /// Create an admin key
@@ -57,7 +58,7 @@ async fn create_admin_key(call: May<ManageAdminKeys>, body: Body<NewAdminKey>) -
     let word = |issued: admin_keys::Issued| {
         let revision = issued.seen.key.revision;
         let message = "Admin key created. Store the api_key securely - it will not be shown again.";
-        Reply::created(IssuedAdminKey::from(issued), message).tagged(revision).secret()
+        wire::created(IssuedAdminKey::from(issued), message).tagged(revision).secret()
     };
     Ok(admin_keys::create(&call, new.try_into()?, word).await?)
 }
@@ -77,7 +78,7 @@ async fn get_admin_key(
     query: Query,
 ) -> Result<Reply, Fault> {
     query.end()?;
-    Ok(tagged(admin_keys::find(&call, id).await?, Reply::one))
+    Ok(tagged(admin_keys::find(&call, id).await?, wire::one))
 }
 
 /// Update an admin key
@@ -100,7 +101,7 @@ async fn update_admin_key(
     body: Body<AdminKeyPatch>,
 ) -> Result<Reply, Fault> {
     let (call, patch) = body.of(call);
-    let word = |seen| tagged(seen, |view| Reply::done(view, "Admin key updated successfully"));
+    let word = |seen| tagged(seen, |view| wire::done(view, "Admin key updated successfully"));
     Ok(admin_keys::update(&call, id, &precondition, patch.try_into()?, word).await?)
 }
 
@@ -124,7 +125,7 @@ async fn revoke_admin_key(
     body: NoBody,
 ) -> Result<Reply, Fault> {
     let (call, _) = body.of(call);
-    let word = |seen| tagged(seen, |view| Reply::done(view, "Admin key revoked successfully"));
+    let word = |seen| tagged(seen, |view| wire::done(view, "Admin key revoked successfully"));
     Ok(admin_keys::revoke(&call, id, &precondition, word).await?)
 }
 
@@ -139,8 +140,8 @@ async fn revoke_admin_key(
 async fn get_me(May(call, _): May<Anybody>, query: Query) -> Result<Reply, Fault> {
     query.end()?;
     Ok(match admin_keys::me(&call).await? {
-        admin_keys::Me::AdminKey(seen) => tagged(*seen, Reply::one),
-        me @ admin_keys::Me::Bootstrap { .. } => Reply::one(AdminKeyView::from(me)),
+        admin_keys::Me::AdminKey(seen) => tagged(*seen, wire::one),
+        me @ admin_keys::Me::Bootstrap { .. } => wire::one(AdminKeyView::from(me)),
     })
 }
 

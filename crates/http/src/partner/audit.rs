@@ -10,11 +10,11 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use super::wire::{Page, Reply};
+use super::wire::{self, Page, Reply};
 use crate::call::{May, ViewAuditLogs};
 use crate::extract::Query;
 use crate::fault::{Fault, Reason};
-use crate::instant;
+use crate::{instant, json};
 
 pub(super) fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list_audit_logs))
@@ -61,21 +61,10 @@ impl From<Entry> for EntryView {
             target_id: target.map(|target| target.id.to_string()),
             target_type: target.map(|target| target.resource.word()),
             ip_address: address.map(|address| address.to_string()),
-            details: json(Detail::Map(details)),
+            details: json::detail(Detail::Map(details)),
             created_at: instant::print(at),
             request_id,
         }
-    }
-}
-
-fn json(detail: Detail) -> Value {
-    match detail {
-        Detail::Null => Value::Null,
-        Detail::Flag(flag) => flag.into(),
-        Detail::Number(number) => number.into(),
-        Detail::Text(text) => text.into(),
-        Detail::List(items) => items.into_iter().map(json).collect(),
-        Detail::Map(members) => members.into_iter().map(|(name, detail)| (name, json(detail))).collect(),
     }
 }
 
@@ -108,5 +97,5 @@ async fn list_audit_logs(May(call, _): May<ViewAuditLogs>, mut query: Query) -> 
         include_reads: query.flag("include_reads")?,
     };
     query.end()?;
-    Ok(Reply::page(audit::list(&call, filter, window).await?, EntryView::from))
+    Ok(wire::page(audit::list(&call, filter, window).await?, EntryView::from))
 }

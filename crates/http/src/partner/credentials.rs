@@ -1,14 +1,15 @@
 //! `/v1/admin/credentials*`
 
-use claviger_app::{App, credentials};
+use claviger_app::{App, Call, credentials};
 use claviger_domain::ids::CredentialId;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::wire::{One, Page, Reply};
-use crate::call::{ManageCredentials, May};
-use crate::extract::{Body, Id, IfMatch, NoBody, OptionalBody, Query};
+use super::wire::{self, One, Page, Reply};
+use crate::call::{May, PartnerCredentials};
+use crate::extract::{Body, IfMatch, NoBody, OptionalBody, Query};
 use crate::fault::Fault;
+use crate::path::Id;
 
 mod input;
 mod view;
@@ -36,11 +37,13 @@ pub(super) fn router() -> OpenApiRouter<App> {
     ),
     responses((status = 200, description = "One page of credentials", body = Page<CredentialView>)),
 )]
-async fn list_credentials(May(call, _): May<ManageCredentials>, mut query: Query) -> Result<Reply, Fault> {
+async fn list_credentials(May(call, _): May<PartnerCredentials>, mut query: Query) -> Result<Reply, Fault> {
     let window = query.window(20)?;
     let include_revoked = query.flag("includeRevoked")?;
     query.end()?;
-    Ok(Reply::page(credentials::list(&call, include_revoked, window).await?, CredentialView::from))
+    let filter = credentials::Filter { include_revoked, ..credentials::Filter::default() };
+    let found = credentials::list(&call, None, &filter, window).await?;
+    Ok(wire::page(found, |seen| CredentialView::of(seen, call.entity())))
 }
 
 /// Create a credential
@@ -52,12 +55,12 @@ async fn list_credentials(May(call, _): May<ManageCredentials>, mut query: Query
     request_body = NewCredential,
     responses((status = 201, description = "The credential and its key", body = One<IssuedCredential>)),
 )]
-async fn create_credential(call: May<ManageCredentials>, body: Body<NewCredential>) -> Result<Reply, Fault> {
+async fn create_credential(call: May<PartnerCredentials>, body: Body<NewCredential>) -> Result<Reply, Fault> {
     let (call, new) = body.of(call);
     let word = |issued: credentials::Issued| {
         let revision = issued.seen.credential.revision;
         let message = "API key created. Store the api_key securely - it will not be shown again.";
-        Reply::created(IssuedCredential::from(issued), message).tagged(revision).secret()
+        wire::created(IssuedCredential::of(issued, call.entity()), message).tagged(revision).secret()
     };
     Ok(credentials::create(&call, new.try_into()?, word).await?)
 }
@@ -72,12 +75,12 @@ async fn create_credential(call: May<ManageCredentials>, body: Body<NewCredentia
     responses((status = 200, description = "The credential", body = One<CredentialView>)),
 )]
 async fn get_credential(
-    May(call, _): May<ManageCredentials>,
+    May(call, _): May<PartnerCredentials>,
     Id(id): Id<CredentialId>,
     query: Query,
 ) -> Result<Reply, Fault> {
     query.end()?;
-    Ok(tagged(credentials::find(&call, id).await?, Reply::one))
+    Ok(tagged(&call, credentials::find(&call, id).await?, wire::one))
 }
 
 /// Update a credential
@@ -94,13 +97,13 @@ async fn get_credential(
     responses((status = 200, description = "The credential as it is now", body = One<CredentialView>)),
 )]
 async fn update_credential(
-    call: May<ManageCredentials>,
+    call: May<PartnerCredentials>,
     Id(id): Id<CredentialId>,
     IfMatch(precondition): IfMatch,
     body: Body<CredentialPatch>,
 ) -> Result<Reply, Fault> {
     let (call, patch) = body.of(call);
-    let word = |seen| tagged(seen, |view| Reply::done(view, "Credential updated successfully"));
+    let word = |seen| tagged(&call, seen, |view| wire::done(view, "Credential updated successfully"));
     Ok(credentials::update(&call, id, &precondition, patch.try_into()?, word).await?)
 }
 
@@ -117,16 +120,18 @@ async fn update_credential(
     responses((status = 200, description = "What is left of it", body = One<RevokedCredential>)),
 )]
 async fn revoke_credential(
-    call: May<ManageCredentials>,
+    call: May<PartnerCredentials>,
     Id(id): Id<CredentialId>,
     IfMatch(precondition): IfMatch,
     body: NoBody,
 ) -> Result<Reply, Fault> {
     let (call, _) = body.of(call);
     let word = |seen| {
-        tagged(seen, |view| Reply::done(RevokedCredential::from(view), "Credential revoked successfully"))
+        tagged(&call, seen, |view| {
+            wire::done(RevokedCredential::from(view), "Credential revoked successfully")
+        })
     };
-    Ok(credentials::revoke(&call, id, &precondition, word).await?)
+    Ok(credentials::revoke(&call, id, &precondition, None, word).await?)
 }
 
 /// Rotate a credential
@@ -140,7 +145,7 @@ async fn revoke_credential(
     responses((status = 200, description = "The credential and its new key", body = One<RotatedCredential>)),
 )]
 async fn rotate_credential(
-    call: May<ManageCredentials>,
+    call: May<PartnerCredentials>,
     Id(id): Id<CredentialId>,
     OptionalBody(body): OptionalBody<Rotation>,
 ) -> Result<Reply, Fault> {
@@ -148,12 +153,12 @@ async fn rotate_credential(
     let word = |rotated: credentials::Rotated| {
         let revision = rotated.issued.seen.credential.revision;
         let message = "API key rotated. Store the api_key securely - it will not be shown again.";
-        Reply::done(RotatedCredential::from(rotated), message).tagged(revision).secret()
+        wire::done(RotatedCredential::of(rotated, call.entity()), message).tagged(revision).secret()
     };
     Ok(credentials::rotate(&call, id, rotation.overlap()?, word).await?)
 }
 
-fn tagged(seen: credentials::Seen, reply: impl FnOnce(CredentialView) -> Reply) -> Reply {
+fn tagged(call: &Call, seen: credentials::Seen, reply: impl FnOnce(CredentialView) -> Reply) -> Reply {
     let revision = seen.credential.revision;
-    reply(seen.into()).tagged(revision)
+    reply(CredentialView::of(seen, call.entity())).tagged(revision)
 }

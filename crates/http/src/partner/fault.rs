@@ -8,14 +8,15 @@ use axum::response::{IntoResponse, Response};
 use claviger_app::{Error, Kind, State};
 use claviger_domain::actor::Refusal;
 use claviger_domain::capability::Capability;
+use claviger_domain::settings::InvalidLifetime;
 use claviger_domain::text::{InvalidMetadata, InvalidText};
 
-use super::wire::Reply;
+use super::wire;
 use crate::fault::{Fault, Invalid, Reason};
 
 pub(crate) fn word(fault: &Fault) -> Response {
     let (status, text) = sentence(fault);
-    let mut response = Reply::refused(status, text).into_response();
+    let mut response = wire::refused(status, text).into_response();
     if status == StatusCode::UNAUTHORIZED {
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
@@ -57,6 +58,25 @@ fn of_use_case(error: &Error) -> (StatusCode, String) {
     match error {
         Error::UnknownKey => text(StatusCode::FORBIDDEN, "Invalid admin API key"),
         Error::Refused(refusal) => of_refusal(*refusal),
+        Error::AddressNotAllowed => text(StatusCode::FORBIDDEN, "IP address not allowed"),
+        // No partner gives scopes, or acts on organizations or roles.
+        Error::BeyondCeiling(_) | Error::OnItself | Error::NoUser => {
+            text(StatusCode::FORBIDDEN, "Permission denied")
+        }
+        Error::RoleNameTaken
+        | Error::RoleInUse
+        | Error::SystemRole
+        | Error::TooManyRoles
+        | Error::SlugTaken
+        | Error::NotEmpty => text(StatusCode::CONFLICT, "The request conflicts with the present state"),
+        Error::LastOwner => text(StatusCode::CONFLICT, "The last owner of an organization cannot be removed"),
+        Error::InvalidLifetime(InvalidLifetime::Missing) => {
+            text(StatusCode::BAD_REQUEST, "expires_at is required")
+        }
+        Error::InvalidLifetime(InvalidLifetime::TooLong { most }) => (
+            StatusCode::BAD_REQUEST,
+            format!("expires_at must be at most {} seconds ahead", most.num_seconds()),
+        ),
         Error::NotFound(kind, state) | Error::WrongState(kind, state) => {
             (StatusCode::NOT_FOUND, missing(*kind, *state))
         }
@@ -65,6 +85,7 @@ fn of_use_case(error: &Error) -> (StatusCode, String) {
         Error::OrganizationSuspended => text(StatusCode::CONFLICT, "Organization is suspended"),
         Error::ExpiryInThePast => text(StatusCode::BAD_REQUEST, "expires_at must be in the future"),
         Error::InvertedPeriod => text(StatusCode::BAD_REQUEST, "end_date must not be before start_date"),
+        Error::PeriodTooLong => text(StatusCode::BAD_REQUEST, "The period must not be longer than 366 days"),
         Error::OutOfReach { .. } => text(StatusCode::BAD_REQUEST, "The instant is out of reach"),
         Error::Stale => {
             text(StatusCode::PRECONDITION_FAILED, "The resource has changed: If-Match does not hold")
@@ -98,6 +119,11 @@ fn of_refusal(refusal: Refusal) -> (StatusCode, String) {
         Refusal::Lacks(Capability::ManageAdminKeys) => {
             (StatusCode::FORBIDDEN, "Permission denied: bootstrap key required".to_owned())
         }
+        // Who may manage, may see: there is no other word for it here.
+        Refusal::Lacks(Capability::ViewUsers) => of_refusal(Refusal::Lacks(Capability::ManageUsers)),
+        Refusal::Lacks(Capability::ViewCredentials) => {
+            of_refusal(Refusal::Lacks(Capability::ManageCredentials))
+        }
         Refusal::Lacks(capability) => {
             (StatusCode::FORBIDDEN, format!("Permission denied: {} required", capability.word()))
         }
@@ -127,6 +153,10 @@ fn missing(kind: Kind, state: State) -> String {
         State::NotRevoked => format!("{thing} not found or already revoked"),
         State::NotSuspended => format!("{thing} not found or already suspended"),
         State::Suspended => format!("{thing} not found or not suspended"),
+        State::NotDisabled => format!("{thing} not found or already disabled"),
+        State::Disabled => format!("{thing} not found or not disabled"),
+        State::Member => format!("{thing} not found or not a member"),
+        State::NotAMember => format!("{thing} not found or already a member"),
     }
 }
 
@@ -174,6 +204,20 @@ fn of_field(Invalid { field, reason }: &Invalid) -> String {
         (_, Reason::Items) => format!("{field} must be an array of strings"),
         (_, Reason::Empty) => format!("{field} must not be empty"),
         (_, Reason::Scopes) => format!("{field} must be a scope expression"),
+        (
+            _,
+            Reason::ScopeList
+            | Reason::Limits
+            | Reason::Credits
+            | Reason::AddressBlocks
+            | Reason::Span
+            | Reason::NotWith(_)
+            | Reason::Lookback
+            | Reason::Origins
+            | Reason::Reference,
+        ) => {
+            format!("{field} is not valid")
+        }
         (_, Reason::Address) => format!("{field} must be an IP address"),
         (_, Reason::Action) => format!("{field} must be a known audit action"),
     }

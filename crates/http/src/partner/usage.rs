@@ -6,11 +6,12 @@ use claviger_domain::ids::{CredentialId, UserAccountId};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::wire::{One, Page, Reply};
-use crate::call::{May, ViewUsage, ViewUserUsage};
-use crate::extract::{Id, Query};
+use super::wire::{self, One, Page, Reply};
+use crate::call::{May, PartnerUserUsage, ViewUsage};
+use crate::extract::Query;
 use crate::fault::{Fault, Reason};
 use crate::instant;
+use crate::path::Id;
 
 mod view;
 
@@ -38,13 +39,13 @@ pub(super) fn router() -> OpenApiRouter<App> {
     responses((status = 200, description = "The figures", body = One<UserUsage>)),
 )]
 async fn get_user_usage(
-    May(call, _): May<ViewUserUsage>,
+    May(call, _): May<PartnerUserUsage>,
     Id(id): Id<UserAccountId>,
     mut query: Query,
 ) -> Result<Reply, Fault> {
     let asked = asked(&mut query)?;
     query.end()?;
-    Ok(Reply::one(UserUsage::from(usage::of_user(&call, id, asked).await?)))
+    Ok(wire::one(UserUsage::from(usage::of_user(&call, id, asked).await?)))
 }
 
 /// Get all users' usage
@@ -61,11 +62,11 @@ async fn get_user_usage(
     ),
     responses((status = 200, description = "One page of figures", body = Page<UserUsage>)),
 )]
-async fn get_users_usage(May(call, _): May<ViewUserUsage>, mut query: Query) -> Result<Reply, Fault> {
+async fn get_users_usage(May(call, _): May<PartnerUserUsage>, mut query: Query) -> Result<Reply, Fault> {
     let window = query.window(20)?;
     let asked = asked(&mut query)?;
     query.end()?;
-    Ok(Reply::page(usage::by_user(&call, asked, window).await?, UserUsage::from))
+    Ok(wire::page(usage::by_user(&call, asked, window).await?, UserUsage::from))
 }
 
 /// List usage by credential
@@ -89,7 +90,7 @@ async fn list_usage(May(call, _): May<ViewUsage>, mut query: Query) -> Result<Re
     let user = query.take("user_account_id").map(|id| id.parse::<UserAccountId>());
     let user = user.transpose().map_err(|_| Fault::MalformedId(Kind::UserAccount))?;
     query.end()?;
-    Ok(Reply::figures(usage::by_credential(&call, user, asked, window).await?, CredentialUsage::from))
+    Ok(wire::figures(usage::by_credential(&call, user, asked, window).await?, CredentialUsage::from))
 }
 
 /// Get a credential's usage
@@ -112,7 +113,7 @@ async fn get_credential_usage(
 ) -> Result<Reply, Fault> {
     let asked = asked(&mut query)?;
     query.end()?;
-    Ok(Reply::one(CredentialUsageDetail::from(usage::of_credential(&call, id, asked).await?)))
+    Ok(wire::one(CredentialUsageDetail::from(usage::of_credential(&call, id, asked).await?)))
 }
 
 fn asked(query: &mut Query) -> Result<usage::Asked, Fault> {

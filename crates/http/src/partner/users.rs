@@ -1,6 +1,6 @@
 //! `/v1/admin/users*`
 
-use claviger_app::{App, users};
+use claviger_app::{App, Call, users};
 use claviger_domain::account::AccountStatus;
 use claviger_domain::ids::UserAccountId;
 use claviger_domain::text::ExternalId;
@@ -8,9 +8,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::wire::{self, One, Page, Reply};
-use crate::call::{ManageUsers, May};
-use crate::extract::{Body, Id, IfMatch, NoBody, Query, Segment};
+use crate::call::{May, PartnerUsers};
+use crate::extract::{Body, IfMatch, NoBody, Query};
 use crate::fault::{Fault, Reason};
+use crate::path::{Id, Segment};
 
 mod input;
 mod view;
@@ -40,7 +41,7 @@ pub(super) fn router() -> OpenApiRouter<App> {
     ),
     responses((status = 200, description = "One page of accounts", body = Page<UserView>)),
 )]
-async fn list_users(May(call, _): May<ManageUsers>, mut query: Query) -> Result<Reply, Fault> {
+async fn list_users(May(call, _): May<PartnerUsers>, mut query: Query) -> Result<Reply, Fault> {
     let window = query.window(20)?;
     let status = query.take("status").map(|word| {
         let words = &["active", "suspended", "pending"];
@@ -48,7 +49,9 @@ async fn list_users(May(call, _): May<ManageUsers>, mut query: Query) -> Result<
     });
     let status = status.transpose()?;
     query.end()?;
-    Ok(Reply::page(users::list(&call, status, window).await?, UserView::from))
+    let filter = users::Filter { status, ..users::Filter::default() };
+    let found = users::list(&call, None, &filter, window).await?;
+    Ok(wire::page(found, |seen| UserView::of(seen, call.entity())))
 }
 
 /// Create a user account
@@ -60,9 +63,9 @@ async fn list_users(May(call, _): May<ManageUsers>, mut query: Query) -> Result<
     request_body = NewUser,
     responses((status = 201, description = "The account", body = One<UserView>)),
 )]
-async fn create_user(call: May<ManageUsers>, body: Body<NewUser>) -> Result<Reply, Fault> {
+async fn create_user(call: May<PartnerUsers>, body: Body<NewUser>) -> Result<Reply, Fault> {
     let (call, new) = body.of(call);
-    let word = |seen| tagged(seen, |view| Reply::created(view, "User account created successfully"));
+    let word = |seen| tagged(&call, seen, |view| wire::created(view, "User account created successfully"));
     Ok(users::create(&call, new.try_into()?, word).await?)
 }
 
@@ -76,12 +79,12 @@ async fn create_user(call: May<ManageUsers>, body: Body<NewUser>) -> Result<Repl
     responses((status = 200, description = "The account", body = One<UserView>)),
 )]
 async fn get_user(
-    May(call, _): May<ManageUsers>,
+    May(call, _): May<PartnerUsers>,
     Id(id): Id<UserAccountId>,
     query: Query,
 ) -> Result<Reply, Fault> {
     query.end()?;
-    Ok(tagged(users::find(&call, id).await?, Reply::one))
+    Ok(tagged(&call, users::find(&call, id).await?, wire::one))
 }
 
 /// Get a user account by external id
@@ -94,13 +97,13 @@ async fn get_user(
     responses((status = 200, description = "The account", body = One<UserView>)),
 )]
 async fn get_user_by_external_id(
-    May(call, _): May<ManageUsers>,
+    May(call, _): May<PartnerUsers>,
     Segment(external_id): Segment,
     query: Query,
 ) -> Result<Reply, Fault> {
     let external_id = wire::text("external_id", &external_id, ExternalId::new)?;
     query.end()?;
-    Ok(tagged(users::find_by_external_id(&call, &external_id).await?, Reply::one))
+    Ok(tagged(&call, users::find_by_external_id(&call, &external_id).await?, wire::one))
 }
 
 /// Update a user account
@@ -117,13 +120,13 @@ async fn get_user_by_external_id(
     responses((status = 200, description = "The account as it is now", body = One<UserView>)),
 )]
 async fn update_user(
-    call: May<ManageUsers>,
+    call: May<PartnerUsers>,
     Id(id): Id<UserAccountId>,
     IfMatch(precondition): IfMatch,
     body: Body<UserPatch>,
 ) -> Result<Reply, Fault> {
     let (call, patch) = body.of(call);
-    let word = |seen| tagged(seen, |view| Reply::done(view, "User account updated successfully"));
+    let word = |seen| tagged(&call, seen, |view| wire::done(view, "User account updated successfully"));
     Ok(users::update(&call, id, &precondition, patch.try_into()?, word).await?)
 }
 
@@ -137,12 +140,12 @@ async fn update_user(
     responses((status = 200, description = "The account's status", body = One<UserStatus>)),
 )]
 async fn suspend_user(
-    call: May<ManageUsers>,
+    call: May<PartnerUsers>,
     Id(id): Id<UserAccountId>,
     body: NoBody,
 ) -> Result<Reply, Fault> {
     let (call, _) = body.of(call);
-    let word = |seen| status(seen, "User account suspended successfully");
+    let word = |seen| status(&call, seen, "User account suspended successfully");
     Ok(users::suspend(&call, id, word).await?)
 }
 
@@ -156,20 +159,20 @@ async fn suspend_user(
     responses((status = 200, description = "The account's status", body = One<UserStatus>)),
 )]
 async fn reactivate_user(
-    call: May<ManageUsers>,
+    call: May<PartnerUsers>,
     Id(id): Id<UserAccountId>,
     body: NoBody,
 ) -> Result<Reply, Fault> {
     let (call, _) = body.of(call);
-    let word = |seen| status(seen, "User account reactivated successfully");
+    let word = |seen| status(&call, seen, "User account reactivated successfully");
     Ok(users::reactivate(&call, id, word).await?)
 }
 
-fn tagged(seen: users::Seen, reply: impl FnOnce(UserView) -> Reply) -> Reply {
+fn tagged(call: &Call, seen: users::Seen, reply: impl FnOnce(UserView) -> Reply) -> Reply {
     let revision = seen.account.revision;
-    reply(seen.into()).tagged(revision)
+    reply(UserView::of(seen, call.entity())).tagged(revision)
 }
 
-fn status(seen: users::Seen, message: &'static str) -> Reply {
-    tagged(seen, |view| Reply::done(UserStatus::from(view), message))
+fn status(call: &Call, seen: users::Seen, message: &'static str) -> Reply {
+    tagged(call, seen, |view| wire::done(UserStatus::from(view), message))
 }

@@ -36,7 +36,9 @@ fn from_file(text: &str) -> Result<Effective, Failure> {
 fn refusal(outcome: Result<Effective, Failure>) -> String {
     match outcome {
         Err(Failure::Configuration(sentence)) => sentence,
-        Err(Failure::Operation(sentence)) => panic!("not a configuration failure: {sentence}"),
+        Err(Failure::Operation(sentence) | Failure::Unread(sentence)) => {
+            panic!("not a configuration failure: {sentence}")
+        }
         Ok(effective) => panic!("accepted: {effective:?}"),
     }
 }
@@ -117,6 +119,7 @@ fn each_wrong_value_names_the_setting_the_form_and_an_example() {
         ("CLAVIGER_USAGE_MINUTES_KEPT_DAYS", "36501"),
         ("CLAVIGER_USAGE_HOURS_KEPT_DAYS", "forever"),
         ("CLAVIGER_USAGE_KEPT_DAYS", "-1"),
+        ("CLAVIGER_AUDIT_RETENTION_DAYS", "7.5"),
         ("CLAVIGER_TRUSTED_PROXIES", "10.0.0.0/33"),
         ("CLAVIGER_TRUSTED_PROXIES", "proxy.internal"),
         ("CLAVIGER_REQUEST_TIMEOUT_SECONDS", "0"),

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, and so does what it calls")]
 
+mod audit;
 mod commands;
 mod connections;
 mod gateway_kill;

@@ -4,7 +4,7 @@ use claviger_domain::actor::Owner;
 use claviger_domain::audit::{Author, AuthorKind, Detail, Entry, Resource, Target, Verb};
 use claviger_domain::ids::{AdminKeyId, AuditEntryId};
 
-use super::fixtures::{Dice, at, entry, owner, partner, uuid, window, write};
+use super::fixtures::{Dice, at, audit_keys, entry, owner, partner, uuid, window, write};
 use crate::{AuditFilter, Change, Store, Tables};
 
 on_each_database!(
@@ -16,7 +16,9 @@ on_each_database!(
 );
 
 async fn read_back(store: &Store, written: &Entry) {
-    write(store, async |tx| tx.audit_log().insert(written).await).await.unwrap();
+    write(store, async |tx| tx.audit_log().append(&audit_keys(), std::slice::from_ref(written)).await)
+        .await
+        .unwrap();
     let filter = AuditFilter { include_reads: true, ..AuditFilter::default() };
     let newest = store.audit_log().list(Owner::Installation, filter, window(1, 0)).await.unwrap();
     assert_eq!(newest.items, std::slice::from_ref(written));
@@ -83,7 +85,9 @@ async fn filters_agree_with_the_entries(store: Store) {
         entries.push(entry);
     }
     for entry in &entries {
-        write(&store, async |tx| tx.audit_log().insert(entry).await).await.unwrap();
+        write(&store, async |tx| tx.audit_log().append(&audit_keys(), std::slice::from_ref(entry)).await)
+            .await
+            .unwrap();
     }
     entries.reverse();
     let unknown = AdminKeyId::from_uuid(uuid(2, 9));
@@ -145,7 +149,7 @@ async fn changes_are_fed_in_their_order(store: Store) {
     }
     let mut written = entries.clone();
     written.reverse();
-    write(&store, async |tx| tx.audit_log().insert_many(&written).await).await.unwrap();
+    write(&store, async |tx| tx.audit_log().append(&audit_keys(), &written).await).await.unwrap();
     let expected: Vec<_> = entries
         .iter()
         .filter(|entry| entry.action.verb.is_change())
@@ -166,7 +170,7 @@ async fn a_batch_that_comes_again_is_there_once(store: Store) {
     let author = partner(&store, 1).await;
     let entries: Vec<_> = (1..=5).map(|n| entry(n, "credential.created", &author)).collect();
     for written in [&entries[..3], &entries[..]] {
-        write(&store, async |tx| tx.audit_log().insert_many(written).await).await.unwrap();
+        write(&store, async |tx| tx.audit_log().append(&audit_keys(), written).await).await.unwrap();
     }
     let list = store.audit_log().list(owner(&author), AuditFilter::default(), window(10, 0)).await.unwrap();
     assert_eq!((list.total, list.items.len()), (5, 5));
@@ -176,8 +180,8 @@ async fn many_are_written_at_once(store: Store) {
     let author = partner(&store, 1).await;
     let entries: Vec<_> = (1..=1_203).map(|n| entry(n, "credential.read", &author)).collect();
     write(&store, async |tx| {
-        tx.audit_log().insert_many(&[]).await?;
-        tx.audit_log().insert_many(&entries).await
+        tx.audit_log().append(&audit_keys(), &[]).await?;
+        tx.audit_log().append(&audit_keys(), &entries).await
     })
     .await
     .unwrap();

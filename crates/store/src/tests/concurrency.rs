@@ -13,7 +13,8 @@ use tokio::task::JoinSet;
 
 use super::databases::File;
 use super::fixtures::{
-    Dice, account, account_id, at, credential, credential_id, entry, owner, partner, window, write,
+    Dice, account, account_id, at, audit_keys, credential, credential_id, entry, of_status, owner, partner,
+    window, write,
 };
 use crate::{AuditFilter, Constraint, CredentialFilter, Left, Store, StoreError, Tables};
 
@@ -31,7 +32,7 @@ async fn create(store: &Store, key: &AdminKey, n: u64) -> Result<(), StoreError>
     write(store, async |tx| {
         assert!(tx.organizations().find_unscoped(key.organization).await?.is_some());
         tx.credentials().insert(&credential(n, key)).await?;
-        tx.audit_log().insert(&entry(n, "credential.created", key)).await
+        tx.audit_log().append(&audit_keys(), &[entry(n, "credential.created", key)]).await
     })
     .await
 }
@@ -44,7 +45,7 @@ async fn all(tasks: JoinSet<Result<(), StoreError>>) {
 
 async fn assert_total(store: &Store, key: &AdminKey, expected: u64) {
     let list =
-        store.credentials().list(owner(key), CredentialFilter::default(), window(1, expected - 1)).await;
+        store.credentials().list(owner(key), &CredentialFilter::default(), window(1, expected - 1)).await;
     let list = list.unwrap();
     assert_eq!((list.total, list.items.len()), (expected, 1));
     let log =
@@ -138,7 +139,7 @@ async fn status_changes_do_not_block_each_other(store: Store) {
     }
     all(tasks).await;
     let active = Some(claviger_domain::account::AccountStatus::Active);
-    let list = store.user_accounts().list(owner(&key), active, window(1, 0)).await.unwrap();
+    let list = store.user_accounts().list(owner(&key), &of_status(active), window(1, 0)).await.unwrap();
     assert_eq!(list.total, 8);
 }
 
@@ -158,8 +159,9 @@ async fn batches_of_several_authors_do_not_block_each_other(store: Store) {
             entries.reverse();
         }
         let store = store.clone();
-        tasks
-            .spawn(async move { write(&store, async |tx| tx.audit_log().insert_many(&entries).await).await });
+        tasks.spawn(async move {
+            write(&store, async |tx| tx.audit_log().append(&audit_keys(), &entries).await).await
+        });
     }
     all(tasks).await;
     let list = store.audit_log().list(owner(&keys[0]), AuditFilter::default(), window(1, 0)).await.unwrap();
@@ -173,8 +175,8 @@ async fn abandoned_at_any_moment_a_write_is_whole_or_absent(store: Store) {
     let (mut answered, mut abandoned) = (0, 0);
     for n in 1..=300 {
         let mut work = pin!(create(&store, &key, n));
-        // It takes about four steps where nothing has to be waited for, and more where something has.
-        let mut steps = dice.below(8);
+        // It takes about eight steps where nothing has to be waited for, and more where something has.
+        let mut steps = dice.below(16);
         let answer = poll_fn(|context| match steps.checked_sub(1) {
             None => Poll::Ready(None),
             Some(left) => {
@@ -193,7 +195,7 @@ async fn abandoned_at_any_moment_a_write_is_whole_or_absent(store: Store) {
     create(&store, &key, 301).await.unwrap();
     assert!(abandoned > 20 && answered > 20, "{answered} answered, {abandoned} abandoned");
     let list =
-        store.credentials().list(owner(&key), CredentialFilter::default(), window(1, 0)).await.unwrap();
+        store.credentials().list(owner(&key), &CredentialFilter::default(), window(1, 0)).await.unwrap();
     let log = store.audit_log().list(owner(&key), AuditFilter::default(), window(1, 0)).await.unwrap();
     assert_eq!(list.total, log.total, "each credential with its entry, and no entry without its credential");
     assert!((answered + 1..=301).contains(&list.total), "{} of {answered}", list.total);

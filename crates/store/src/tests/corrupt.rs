@@ -6,7 +6,8 @@ use claviger_domain::credential::{Credential, Credits, Refill};
 use sea_orm::ConnectionTrait;
 
 use super::fixtures::{
-    account, at, credential, credential_id, entry, partner, sealed, secret, uuid, window, write,
+    account, at, audit_keys, credential, credential_id, entry, of_status, partner, sealed, secret, uuid,
+    window, write,
 };
 use crate::{AuditFilter, KeptAnswer, Store, StoreError, Tables};
 
@@ -68,7 +69,7 @@ async fn every_table_names_the_row(store: Store) {
     write(&store, async |tx| tx.user_accounts().insert(&account).await).await.unwrap();
     for (column, value) in [("status", "'dormant'"), ("updated_at", BEYOND_TIME)] {
         spoil(&store, ("user_accounts", column, value), account.id.uuid(), async || {
-            store.user_accounts().list(everything, None, window(1, 0)).await
+            store.user_accounts().list(everything, &of_status(None), window(1, 0)).await
         })
         .await;
     }
@@ -122,7 +123,9 @@ async fn spoil_records(store: &Store, key: &claviger_domain::admin_key::AdminKey
         resource: claviger_domain::audit::Resource::Credential,
         id: uuid(4, 1),
     });
-    write(store, async |tx| tx.audit_log().insert(&entry).await).await.unwrap();
+    write(store, async |tx| tx.audit_log().append(&audit_keys(), std::slice::from_ref(&entry)).await)
+        .await
+        .unwrap();
     for (column, value) in [
         ("action", "'credential.eaten'"),
         ("author_kind", "'cat'"),

@@ -5,18 +5,19 @@ use claviger_domain::Timestamp;
 use claviger_domain::account::{AccountStatus, UserAccount};
 use claviger_domain::actor::Owner;
 use claviger_domain::admin_key::AdminKey;
-use claviger_domain::audit::{Action, Author, AuthorKind, Entry};
+use claviger_domain::audit::{Action, AuditKeys, Author, AuthorKind, Entry};
 use claviger_domain::capability::Capability;
 use claviger_domain::credential::{Class, Credential};
 use claviger_domain::ids::{AdminKeyId, AuditEntryId, CredentialId, OrganizationId, SecretId, UserAccountId};
 use claviger_domain::organization::{Organization, Slug};
 use claviger_domain::page::Window;
 use claviger_domain::revision::Revision;
-use claviger_domain::secret::{Digest, KeyPrefix, SealedSecret, SecretVersion};
+use claviger_domain::role::RoleIds;
+use claviger_domain::secret::{Digest, KeyPrefix, Peppers, SealedSecret, SecretVersion};
 use claviger_domain::text::{Metadata, Name};
 use uuid::Uuid;
 
-use crate::{Store, StoreError, Tables, Tx};
+use crate::{CredentialFilter, Store, StoreError, Tables, Tx, UserFilter};
 
 /// 2026-01-01T00:00:00Z and so many seconds.
 pub(super) fn at(seconds: i64) -> Timestamp {
@@ -87,6 +88,9 @@ pub(super) fn account(n: u64, maker: &AdminKey) -> UserAccount {
         metadata: Metadata::empty(),
         status: AccountStatus::Active,
         billing_plan: None,
+        first_name: None,
+        last_name: None,
+        roles: RoleIds::default(),
         created_at: at(0),
         updated_at: None,
         revision: Revision::FIRST,
@@ -118,6 +122,11 @@ pub(super) fn credential(n: u64, maker: &AdminKey) -> Credential {
         last_used_at: None,
         revision: Revision::FIRST,
     }
+}
+
+/// The keys of the log under one pepper.
+pub(super) fn audit_keys() -> AuditKeys {
+    Peppers::new(vec![(1, [7; 32])]).unwrap().audit_keys()
 }
 
 /// What an admin key did, with every other optional part absent.
@@ -184,4 +193,14 @@ impl Dice {
     pub(super) fn one_of<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
         &choices[usize::try_from(self.below(choices.len() as u64)).unwrap()]
     }
+}
+
+/// Accounts of this status, or of any.
+pub(super) fn of_status(status: Option<AccountStatus>) -> UserFilter {
+    UserFilter { status, ..UserFilter::default() }
+}
+
+/// Every credential, or those that are not revoked.
+pub(super) fn credentials(include_revoked: bool) -> CredentialFilter {
+    CredentialFilter { include_revoked, ..CredentialFilter::default() }
 }

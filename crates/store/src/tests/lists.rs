@@ -7,9 +7,10 @@ use claviger_domain::ids::{AdminKeyId, CredentialId};
 use uuid::Uuid;
 
 use super::fixtures::{
-    account, account_id, admin_key, at, credential, owner, partner, sealed, window, write,
+    account, account_id, admin_key, at, credential, credentials, of_status, owner, partner, sealed, window,
+    write,
 };
-use crate::{CredentialFilter, Store, Tables};
+use crate::{Store, Tables};
 
 on_each_database!(
     ids_are_ordered_as_bytes,
@@ -18,9 +19,6 @@ on_each_database!(
     revoked_admin_keys_are_left_out,
     users_are_listed_by_status,
 );
-
-const LIVE: CredentialFilter = CredentialFilter { include_revoked: false };
-const ALL: CredentialFilter = CredentialFilter { include_revoked: true };
 
 async fn ids_are_ordered_as_bytes(store: Store) {
     let maker = partner(&store, 1).await;
@@ -40,7 +38,7 @@ async fn ids_are_ordered_as_bytes(store: Store) {
     let mut sorted = numbers.to_vec();
     sorted.sort_unstable_by_key(|number| std::cmp::Reverse(*number));
     for owner in [owner(&maker), Owner::Organization(maker.organization), Owner::Installation] {
-        let list = store.credentials().list(owner, LIVE, window(10, 0)).await.unwrap();
+        let list = store.credentials().list(owner, &credentials(false), window(10, 0)).await.unwrap();
         let listed: Vec<_> = list.items.iter().map(|credential| credential.id.uuid().as_u128()).collect();
         assert_eq!(listed, sorted, "{owner:?}");
     }
@@ -61,7 +59,8 @@ async fn windows_show_their_part(store: Store) {
             (100, i64::MAX.cast_unsigned(), &[], false),
         ];
         for (limit, offset, expected, has_more) in cases {
-            let slice = store.user_accounts().list(owner, None, window(limit, offset)).await.unwrap();
+            let slice =
+                store.user_accounts().list(owner, &of_status(None), window(limit, offset)).await.unwrap();
             let ids: Vec<_> = slice.items.iter().map(|account| account.id).collect();
             let expected: Vec<_> = expected.iter().copied().map(account_id).collect();
             assert_eq!(ids, expected, "{limit} from {offset}");
@@ -70,7 +69,7 @@ async fn windows_show_their_part(store: Store) {
         }
     }
     let nobody = Owner::AdminKey(AdminKeyId::from_uuid(Uuid::nil()));
-    let nothing = store.user_accounts().list(nobody, None, window(1, 0)).await.unwrap();
+    let nothing = store.user_accounts().list(nobody, &of_status(None), window(1, 0)).await.unwrap();
     assert_eq!((nothing.items.len(), nothing.total, nothing.has_more()), (0, 0, false));
 }
 
@@ -85,8 +84,10 @@ async fn revoked_credentials_are_left_out(store: Store) {
         }
     }
     for owner in [owner(&maker), Owner::Organization(maker.organization), Owner::Installation] {
-        for (filter, expected) in [(LIVE, vec![5, 3, 1]), (ALL, vec![6, 5, 4, 3, 2, 1])] {
-            let list = store.credentials().list(owner, filter, window(2, 1)).await.unwrap();
+        for (filter, expected) in
+            [(credentials(false), vec![5, 3, 1]), (credentials(true), vec![6, 5, 4, 3, 2, 1])]
+        {
+            let list = store.credentials().list(owner, &filter, window(2, 1)).await.unwrap();
             let ids: Vec<_> = list.items.iter().map(|credential| credential.id).collect();
             let shown: Vec<_> = expected[1..3].iter().copied().map(super::fixtures::credential_id).collect();
             assert_eq!((ids, list.total), (shown, expected.len() as u64), "{owner:?}");
@@ -122,7 +123,7 @@ async fn users_are_listed_by_status(store: Store) {
             (Some(AccountStatus::Suspended), vec![3]),
             (None, vec![4, 3, 2, 1]),
         ] {
-            let list = store.user_accounts().list(owner, status, window(10, 0)).await.unwrap();
+            let list = store.user_accounts().list(owner, &of_status(status), window(10, 0)).await.unwrap();
             let ids: Vec<_> = list.items.iter().map(|account| account.id).collect();
             let total = expected.len() as u64;
             let expected: Vec<_> = expected.into_iter().map(account_id).collect();

@@ -9,8 +9,8 @@ use claviger_domain::text::ExternalId;
 use claviger_domain::usage::Tally;
 
 use super::fixtures::{
-    account, account_id, admin_key, at, credential, credential_id, entry, organization, sealed, uuid, window,
-    write,
+    account, account_id, admin_key, at, audit_keys, credential, credential_id, entry, of_status,
+    organization, sealed, uuid, window, write,
 };
 use crate::{AuditFilter, CredentialFilter, Store, Tables, UsageOf};
 
@@ -97,7 +97,7 @@ async fn user_accounts(store: Store) {
         many.sort();
         assert_eq!(many, seen.iter().map(|n| account_id(*n)).collect::<Vec<_>>(), "{owner:?}");
         for status in [None, Some(accounts[0].status)] {
-            let list = table.list(owner, status, window(EVERYTHING, 0)).await.unwrap();
+            let list = table.list(owner, &of_status(status), window(EVERYTHING, 0)).await.unwrap();
             let listed: Vec<_> = list.items.iter().map(|account| account.id).collect();
             let expected: Vec<_> = newest_first(&seen).into_iter().map(account_id).collect();
             assert_eq!((listed, list.total), (expected, seen.len() as u64), "{owner:?}");
@@ -124,8 +124,8 @@ async fn credentials(store: Store) {
         many.sort();
         assert_eq!(many, seen.iter().map(|n| credential_id(*n)).collect::<Vec<_>>(), "{owner:?}");
         for include_revoked in [false, true] {
-            let filter = CredentialFilter { include_revoked };
-            let list = table.list(owner, filter, window(EVERYTHING, 0)).await.unwrap();
+            let filter = CredentialFilter { include_revoked, ..CredentialFilter::default() };
+            let list = table.list(owner, &filter, window(EVERYTHING, 0)).await.unwrap();
             let listed: Vec<_> = list.items.iter().map(|credential| credential.id).collect();
             let expected: Vec<_> = newest_first(&seen).into_iter().map(credential_id).collect();
             assert_eq!((listed, list.total), (expected, seen.len() as u64), "{owner:?}");
@@ -177,7 +177,9 @@ async fn audit_log(store: Store) {
     let keys = keys(&store).await;
     for (n, key) in (1..).zip(&keys) {
         let entry = entry(n, "credential.created", key);
-        write(&store, async |tx| tx.audit_log().insert(&entry).await).await.unwrap();
+        write(&store, async |tx| tx.audit_log().append(&audit_keys(), std::slice::from_ref(&entry)).await)
+            .await
+            .unwrap();
     }
     for (owner, seen) in owners(&keys) {
         for include_reads in [false, true] {

@@ -2,6 +2,7 @@
 
 use claviger_domain::account::AccountStatus;
 use claviger_domain::actor::Owner;
+use claviger_domain::audit::ChainId;
 use claviger_domain::ids::{AdminKeyId, AuditEntryId, CredentialId, OrganizationId, UserAccountId};
 use claviger_domain::period::{Period, Span};
 use claviger_domain::text::ExternalId;
@@ -9,9 +10,9 @@ use claviger_domain::text::ExternalId;
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 
 use super::databases::memory;
-use super::fixtures::{at, sealed, uuid, window};
+use super::fixtures::{at, of_status, sealed, uuid, window};
 use super::overheard::{Overheard, expect, plans};
-use crate::{AuditFilter, CredentialFilter, Left, Tables, UsageOf};
+use crate::{AuditFilter, AuditSearch, ChainPlace, CredentialFilter, Left, Tables, UsageOf};
 
 fn key() -> Owner {
     Owner::AdminKey(AdminKeyId::from_uuid(uuid(2, 1)))
@@ -31,9 +32,9 @@ const TALLIES: &str = "SEARCH tallies USING INDEX sqlite_autoindex_tallies_1 (ow
 async fn credentials_are_listed_by_index() {
     for (include_revoked, index) in [(false, "credentials_live"), (true, "credentials_admin_key_id_id")] {
         for offset in [0, 10_000] {
-            let filter = CredentialFilter { include_revoked };
+            let filter = CredentialFilter { include_revoked, ..CredentialFilter::default() };
             expect(
-                async |tables| tables.credentials().list(key(), filter, window(20, offset)).await,
+                async |tables| tables.credentials().list(key(), &filter, window(20, offset)).await,
                 &[TALLIES, &format!("SEARCH credentials USING INDEX {index} (admin_key_id=?)")],
                 Some(index),
             )
@@ -44,12 +45,12 @@ async fn credentials_are_listed_by_index() {
 
 #[tokio::test]
 async fn a_tenants_credentials_are_listed_and_counted_by_index() {
-    let filter = CredentialFilter { include_revoked: true };
+    let filter = CredentialFilter { include_revoked: true, ..CredentialFilter::default() };
     let index = "credentials_organization_id_id";
     expect(
-        async |tables| tables.credentials().list(tenant(), filter, window(20, 0)).await,
+        async |tables| tables.credentials().list(tenant(), &filter, window(20, 0)).await,
         &[
-            &format!("SEARCH credentials USING COVERING INDEX {index} (organization_id=?)"),
+            "SEARCH tallies USING INDEX sqlite_autoindex_tallies_1 (owner_id=? AND what=?)",
             &format!("SEARCH credentials USING INDEX {index} (organization_id=?)"),
         ],
         Some(index),
@@ -129,7 +130,7 @@ async fn versions_are_found_by_their_credential() {
 async fn users_are_listed_and_found_by_index() {
     let index = "user_accounts_admin_key_id_id";
     expect(
-        async |tables| tables.user_accounts().list(key(), None, window(20, 10_000)).await,
+        async |tables| tables.user_accounts().list(key(), &of_status(None), window(20, 10_000)).await,
         &[TALLIES, &format!("SEARCH user_accounts USING INDEX {index} (admin_key_id=?)")],
         Some(index),
     )
@@ -137,7 +138,7 @@ async fn users_are_listed_and_found_by_index() {
     let index = "user_accounts_admin_key_id_status_id";
     let status = Some(AccountStatus::Suspended);
     expect(
-        async |tables| tables.user_accounts().list(key(), status, window(20, 10_000)).await,
+        async |tables| tables.user_accounts().list(key(), &of_status(status), window(20, 10_000)).await,
         &[TALLIES, &format!("SEARCH user_accounts USING INDEX {index} (admin_key_id=? AND status=?)")],
         Some(index),
     )
@@ -203,6 +204,74 @@ async fn changes_are_fed_by_index() {
 }
 
 #[tokio::test]
+async fn chains_are_walked_by_index() {
+    let chain = ChainId::from_uuid(uuid(1, 1));
+    let index = "audit_log_chain_id_sequence";
+    expect(
+        async |tables| tables.audit_log().of_chain(chain, Some(ChainPlace::before(7)), 500).await,
+        &[&format!("SEARCH audit_log USING INDEX {index} (chain_id=? AND sequence>?)")],
+        Some(index),
+    )
+    .await;
+    for ask in [Some(chain), None] {
+        let store = memory().await;
+        for step in
+            plans(&store, &async |tables: &Overheard| tables.audit_log().chain_after_unscoped(ask).await)
+                .await
+        {
+            assert!(step.contains("USING COVERING INDEX") && !step.contains("TEMP B-TREE"), "{step}");
+        }
+    }
+    expect(
+        async |tables| tables.audit_log().last_until(chain, at(0)).await,
+        &[&format!("SEARCH audit_log USING INDEX {index} (chain_id=?)")],
+        Some(index),
+    )
+    .await;
+    expect(
+        async |tables| tables.audit_log().old_chains_unscoped(at(0), None, 500).await,
+        &["SEARCH audit_log USING INDEX sqlite_autoindex_audit_log_1 (id<?)"],
+        None,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn the_audit_log_is_searched_by_index() {
+    let tenant = Some(OrganizationId::from_uuid(uuid(1, 1)));
+    let whole = AuditSearch { include_reads: true, ..AuditSearch::default() };
+    let after = Some(AuditEntryId::from_uuid(uuid(6, 9)));
+    for (search, index, terms) in [
+        (whole, "sqlite_autoindex_audit_log_1", "id<?"),
+        (AuditSearch::default(), "audit_log_is_change_id", "is_change=? AND id<?"),
+        (
+            AuditSearch { organization: tenant, ..whole },
+            "audit_log_organization_id_id",
+            "organization_id=? AND id<?",
+        ),
+        (
+            AuditSearch { organization: tenant, ..AuditSearch::default() },
+            "audit_log_organization_id_is_change_id",
+            "organization_id=? AND is_change=? AND id<?",
+        ),
+        (AuditSearch { actor: Some(uuid(2, 1)), ..whole }, "audit_log_author_id_id", "author_id=? AND id<?"),
+        (AuditSearch { target: Some(uuid(4, 1)), ..whole }, "audit_log_target_id_id", "target_id=? AND id<?"),
+        (
+            AuditSearch { action: "credential.created".parse().ok(), ..whole },
+            "audit_log_action_id",
+            "action=? AND id<?",
+        ),
+    ] {
+        expect(
+            async |tables| tables.audit_log().search(Owner::Installation, &search, after, 20).await,
+            &[&format!("SEARCH audit_log USING INDEX {index} ({terms})")],
+            None,
+        )
+        .await;
+    }
+}
+
+#[tokio::test]
 async fn a_caller_is_looked_up_by_its_id() {
     expect(
         async |tables| tables.admin_keys().find_unscoped(AdminKeyId::from_uuid(uuid(2, 1))).await,
@@ -242,7 +311,7 @@ async fn usage_is_read_by_credential_and_time() {
         for read in reads {
             assert_eq!(
                 read,
-                "SEARCH usage USING INDEX sqlite_autoindex_usage_1 \
+                "SEARCH usage USING PRIMARY KEY \
                  (credential_id=? AND span_seconds=? AND starts_at>? AND starts_at<?)"
             );
         }
@@ -253,12 +322,12 @@ async fn usage_is_read_by_credential_and_time() {
 async fn old_usage_is_deleted_by_index() {
     let index = "usage_span_seconds_starts_at";
     expect(
-        async |tables| tables.usage().delete_older_unscoped(Span::Minute, 0, 1_000).await,
+        async |tables| tables.usage().delete_older(Owner::Installation, Span::Minute, 0, 1_000).await,
         &[
-            "SEARCH usage USING COVERING INDEX sqlite_autoindex_usage_1 \
+            "SEARCH usage USING PRIMARY KEY \
              (credential_id=? AND span_seconds=? AND starts_at=?)",
             "LIST SUBQUERY 2",
-            &format!("SEARCH usage USING INDEX {index} (span_seconds=? AND starts_at<?)"),
+            &format!("SEARCH usage USING COVERING INDEX {index} (span_seconds=? AND starts_at<?)"),
             "CREATE BLOOM FILTER",
         ],
         Some(index),

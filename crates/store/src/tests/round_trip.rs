@@ -8,12 +8,14 @@ use claviger_domain::actor::Owner;
 use claviger_domain::admin_key::AdminKey;
 use claviger_domain::capability::Capability;
 use claviger_domain::credential::{Class, Credential, Credits, Network, Refill, Revocation};
+use claviger_domain::limit::Limits;
 use claviger_domain::organization::{Organization, OrganizationSettings, OrganizationStatus, Slug};
 use claviger_domain::secret::KeyPrefix;
+use claviger_domain::settings::{KeptDays, KeyLifetime};
 use claviger_domain::text::{BillingPlan, Description, Email, ExternalId, Metadata, Name};
 
 use super::fixtures::{
-    account, admin_key, at, credential, organization, owner, partner, sealed, window, write,
+    account, admin_key, at, credential, of_status, organization, owner, partner, sealed, window, write,
 };
 use crate::{CredentialFilter, Store, StoreError, Tables};
 
@@ -53,7 +55,16 @@ async fn organizations(store: Store) {
         plan: Some(name("gold")),
         status: OrganizationStatus::Suspended,
         metadata: metadata(),
-        settings: OrganizationSettings { ip_allowlist: "10.0.0.0/8,2001:db8::/32".parse().unwrap() },
+        settings: OrganizationSettings {
+            ip_allowlist: "10.0.0.0/8,2001:db8::/32".parse().unwrap(),
+            key_lifetime: KeyLifetime {
+                usual: Some(TimeDelta::days(90)),
+                most: Some(TimeDelta::days(365)),
+                is_demanded: true,
+            },
+            default_limits: Limits::per_minute(100),
+            kept_days: KeptDays { audit: Some(365), usage: Some(30) },
+        },
         created_at: instant(1),
         updated_at: Some(instant(2)),
         ..organization(2)
@@ -173,6 +184,8 @@ async fn user_accounts(store: Store) {
         metadata: metadata(),
         status: AccountStatus::Pending,
         billing_plan: Some(BillingPlan::new("plan:7").unwrap()),
+        first_name: Some(Name::new("Ada").unwrap()),
+        last_name: Some(Name::new("King-Noel").unwrap()),
         created_at: instant(1),
         updated_at: Some(instant(2)),
         ..account(2, &maker)
@@ -184,7 +197,7 @@ async fn user_accounts(store: Store) {
     .await
     .unwrap();
     let everything = Owner::Organization(maker.organization);
-    let all = store.user_accounts().list(everything, None, window(10, 0)).await.unwrap();
+    let all = store.user_accounts().list(everything, &of_status(None), window(10, 0)).await.unwrap();
     assert_eq!(all.items, [full.clone(), bare.clone()]);
     let external_id = full.external_id.as_ref().unwrap();
     assert_same(store.user_accounts().find_by_external_id(owner(&maker), external_id).await, &full);
@@ -235,8 +248,8 @@ async fn credentials(store: Store) {
     .await
     .unwrap();
     let everything = Owner::Organization(maker.organization);
-    let filter = CredentialFilter { include_revoked: true };
-    let all = store.credentials().list(everything, filter, window(10, 0)).await.unwrap();
+    let filter = CredentialFilter { include_revoked: true, ..CredentialFilter::default() };
+    let all = store.credentials().list(everything, &filter, window(10, 0)).await.unwrap();
     assert_eq!(all.items, [full.clone(), bare.clone()]);
     let mut many = store.credentials().find_many(everything, &[full.id, bare.id]).await.unwrap();
     many.sort_by_key(|credential| credential.id);

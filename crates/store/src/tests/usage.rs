@@ -243,7 +243,9 @@ async fn old_figures_are_complete_without_their_minutes_and_hours(store: Store) 
         hours_from: at(4 * 86_400 + 7_200).timestamp(),
     };
     for (span, before) in [(Span::Minute, kept.minutes_from), (Span::Hour, kept.hours_from)] {
-        let deleted = write(&store, async |tx| tx.usage().delete_older_unscoped(span, before, 10_000).await);
+        let deleted = write(&store, async |tx| {
+            tx.usage().delete_older(Owner::Installation, span, before, 10_000).await
+        });
         assert!(deleted.await.unwrap() > 50);
     }
     let mut coarser = 0;
@@ -292,7 +294,9 @@ async fn the_oldest_buckets_are_deleted_first(store: Store) {
     .unwrap();
     let delete = async |span, seconds, most| {
         let before = at(seconds).timestamp();
-        write(&store, async |tx| tx.usage().delete_older_unscoped(span, before, most).await).await.unwrap()
+        write(&store, async |tx| tx.usage().delete_older(Owner::Installation, span, before, most).await)
+            .await
+            .unwrap()
     };
     // Within one hour, only minutes are asked.
     let known = async |from: i64, to: i64| {

@@ -81,7 +81,7 @@ impl<C: ConnectionTrait> Usage<'_, C> {
                 Ok(CredentialUsage { credential: CredentialId::from_uuid(id), tally: tally_of(row)? })
             })
             .collect::<Result<_, StoreError>>()?;
-        Ok(Slice { items, total, window })
+        Ok(Slice::new(items, total, window))
     }
 
     /// One user account's counts over a period; zeros when the owner has no such account, or the account
@@ -172,7 +172,7 @@ impl<C: ConnectionTrait> Usage<'_, C> {
                 })
             })
             .collect::<Result<_, StoreError>>()?;
-        Ok(Slice { items, total, window })
+        Ok(Slice::new(items, total, window))
     }
 
     async fn count_of(&self, grouped: &SelectStatement) -> Result<u64, StoreError> {
@@ -186,7 +186,7 @@ impl<C: ConnectionTrait> Usage<'_, C> {
 }
 
 /// A query for the five sums. PostgreSQL's sum of bigints is a numeric: it is cast back.
-fn tallied() -> SelectStatement {
+pub(super) fn tallied() -> SelectStatement {
     let mut query = Query::select();
     for (column, name) in [
         (Column::Total, "total"),
@@ -200,7 +200,7 @@ fn tallied() -> SelectStatement {
     query
 }
 
-fn tally_of(row: &QueryResult) -> Result<Tally, StoreError> {
+pub(crate) fn tally_of(row: &QueryResult) -> Result<Tally, StoreError> {
     let figure = |name| Ok::<_, StoreError>(row.try_get::<Option<i64>>("", name)?.map_or(0, unsigned));
     Ok(Tally {
         total: figure("total")?,

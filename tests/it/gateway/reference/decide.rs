@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use claviger_domain::actor::Owner;
 use claviger_domain::limit::{Counter, Limit};
+use claviger_domain::scope::Scopes;
 use claviger_domain::secret::{Peppers, PresentedKey};
 use claviger_domain::usage::Tally;
 use claviger_domain::verification::{Code, Demand, Subject, refuse, settle};
@@ -57,7 +58,14 @@ pub(super) async fn decide(world: &World, key: &str, demand: &Demand) -> Outcome
             Some(user) => tx.user_accounts().find(Owner::Installation, user).await?,
             None => None,
         };
-        let subject = Subject { credential, secret, user_account, organization };
+        let permissions = match &user_account {
+            Some(user) => {
+                let roles: Vec<_> = user.roles.iter().collect();
+                user.roles.permissions(&tx.roles().find_many_unscoped(&roles).await?)
+            }
+            None => Scopes::default(),
+        };
+        let subject = Subject { credential, secret, user_account, permissions, organization };
         let refused = refuse(&subject.facts(), demand, now);
 
         let credential = &subject.credential;

@@ -140,7 +140,7 @@ impl<'a> Verification<'a> {
                 slug: known.organization.slug.as_str(),
                 name: known.organization.name.as_str(),
             }),
-            scopes: Words(Some(&snapshot.scopes)),
+            scopes: Words(Some(known.held())),
             ratelimits: limits.map(|(limit, standing)| LimitFacts::of(limit, standing)).collect(),
             credits: credits.map(|Credits { remaining, .. }| remaining),
             expires_at: snapshot.expires_at.map(|at| Instant(at.timestamp())),

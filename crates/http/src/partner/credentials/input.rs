@@ -1,10 +1,13 @@
 //! What the partner surface is told about credentials.
 
 use chrono::TimeDelta;
-use claviger_app::{Kind, credentials};
-use claviger_domain::credential::Network;
+use claviger_app::Kind;
+use claviger_app::credentials::{self, Expiry};
+use claviger_domain::address::IpAllowlist;
+use claviger_domain::credential::{Class, Network};
 use claviger_domain::ids::UserAccountId;
 use claviger_domain::limit::Limits;
+use claviger_domain::scope::Scopes;
 use claviger_domain::text::Metadata;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -67,14 +70,21 @@ impl TryFrom<NewCredential> for credentials::Create {
                 Fault::invalid("rate_limit_per_minute", Reason::Between { min: 1, max: LARGEST_LIMIT })
             })?;
         Ok(Self {
+            organization: None,
+            class: Class::Partner,
             name: wire::name(&name.0)?,
             description: description.as_deref().map(wire::description).transpose()?,
             user_account: user_account_id
                 .map(|id| id.parse::<UserAccountId>().map_err(bad_user))
                 .transpose()?,
-            network: Network::of_number(network_id).ok_or(Fault::invalid("network_id", Reason::Network))?,
-            expires_at: expires_at.map(|at| wire::instant("expires_at", &at)).transpose()?,
-            limits: Limits::per_minute(limit),
+            network: Some(
+                Network::of_number(network_id).ok_or(Fault::invalid("network_id", Reason::Network))?,
+            ),
+            scopes: Scopes::default(),
+            expires_at: expires_at.map(|at| wire::instant("expires_at", &at).map(Expiry::At)).transpose()?,
+            limits: Some(Limits::per_minute(limit)),
+            credits: None,
+            ip_allowlist: IpAllowlist::default(),
             metadata: metadata.map(wire::metadata).transpose()?.unwrap_or_else(Metadata::empty),
         })
     }
@@ -105,6 +115,7 @@ impl TryFrom<CredentialPatch> for credentials::Update {
         Ok(Self {
             name: wire::patched_name(name)?,
             description: description.try_map(|text| text.as_deref().map(wire::description).transpose())?,
+            ..Self::default()
         })
     }
 }

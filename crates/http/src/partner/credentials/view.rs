@@ -2,6 +2,7 @@
 
 use claviger_app::credentials;
 use claviger_domain::credential::{Credential, Network, Revocation};
+use claviger_domain::text::Name;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -57,8 +58,12 @@ pub(super) struct CredentialView {
     metadata: Value,
 }
 
-impl From<credentials::Seen> for CredentialView {
-    fn from(credentials::Seen { credential, user, entity }: credentials::Seen) -> Self {
+impl CredentialView {
+    /// `entity` is the name of the caller's.
+    pub(super) fn of(
+        credentials::Seen { credential, user }: credentials::Seen,
+        entity: Option<&Name>,
+    ) -> Self {
         // What a partner's credential has beside is the other surfaces' to tell; its revision is its tag.
         let Credential {
             id,
@@ -97,7 +102,7 @@ impl From<credentials::Seen> for CredentialView {
             user_account_name,
             user_external_id,
             admin_key_id: admin_key.map(|id| id.to_string()),
-            admin_entity_name: Some(entity.to_string()),
+            admin_entity_name: entity.map(ToString::to_string),
             network_id: network.map(Network::number),
             last_used_at: last_used_at.map(instant::print),
             expires_at: expires_at.map(instant::print),
@@ -128,9 +133,9 @@ pub(super) struct IssuedCredential {
     api_key: String,
 }
 
-impl From<credentials::Issued> for IssuedCredential {
-    fn from(credentials::Issued { seen, key }: credentials::Issued) -> Self {
-        Self { credential: seen.into(), api_key: key.expose().to_owned() }
+impl IssuedCredential {
+    pub(super) fn of(credentials::Issued { seen, key }: credentials::Issued, entity: Option<&Name>) -> Self {
+        Self { credential: CredentialView::of(seen, entity), api_key: key.expose().to_owned() }
     }
 }
 
@@ -156,9 +161,10 @@ pub(super) struct RotatedCredential {
     previous_expires_at: String,
 }
 
-impl From<credentials::Rotated> for RotatedCredential {
-    fn from(credentials::Rotated { issued, previous_expires_at }: credentials::Rotated) -> Self {
-        let IssuedCredential { credential, api_key } = issued.into();
+impl RotatedCredential {
+    pub(super) fn of(rotated: credentials::Rotated, entity: Option<&Name>) -> Self {
+        let credentials::Rotated { issued, previous_expires_at } = rotated;
+        let IssuedCredential { credential, api_key } = IssuedCredential::of(issued, entity);
         Self { credential, api_key, previous_expires_at: instant::print(previous_expires_at) }
     }
 }

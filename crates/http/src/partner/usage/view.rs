@@ -230,8 +230,11 @@ impl From<UserAccount> for Holder {
             metadata: _,
             status: _,
             billing_plan: _,
+            first_name: _,
+            last_name: _,
             created_at: _,
             updated_at: _,
+            roles: _,
             revision: _,
         } = account;
         Self { id: id.to_string(), name: name.to_string(), external_id: external_id.map(|id| id.to_string()) }

@@ -38,11 +38,15 @@ impl TryFrom<NewUser> for users::Create {
     fn try_from(new: NewUser) -> Result<Self, Fault> {
         let NewUser { name, external_id, email, metadata, billing_plan } = new;
         Ok(Self {
+            organization: None,
             name: wire::name(&name.0)?,
             external_id: wire::optional_text("external_id", external_id, ExternalId::new)?,
             email: wire::optional_text("email", email, Email::new)?,
             metadata: metadata.map(wire::metadata).transpose()?.unwrap_or_else(Metadata::empty),
             billing_plan: wire::optional_text("billing_plan", billing_plan, BillingPlan::new)?,
+            first_name: None,
+            last_name: None,
+            roles: Vec::new(),
         })
     }
 }
@@ -91,6 +95,7 @@ impl TryFrom<UserPatch> for users::Update {
             billing_plan: billing_plan
                 .nullable()
                 .try_map(|given| wire::optional_text("billing_plan", given, BillingPlan::new))?,
+            ..Self::default()
         })
     }
 }

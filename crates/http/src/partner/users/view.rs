@@ -2,6 +2,7 @@
 
 use claviger_app::users;
 use claviger_domain::account::UserAccount;
+use claviger_domain::text::Name;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -42,9 +43,10 @@ pub(super) struct UserView {
     billing_plan: Option<String>,
 }
 
-impl From<users::Seen> for UserView {
-    fn from(users::Seen { account, entity }: users::Seen) -> Self {
-        // The organization is told by its name; the revision is the account's tag.
+impl UserView {
+    /// `entity` is the name of the caller's.
+    pub(super) fn of(users::Seen { account, roles: _ }: users::Seen, entity: Option<&Name>) -> Self {
+        // The organization is told by its name; the revision is the account's tag. Roles are no partner's matter.
         let UserAccount {
             id,
             organization: _,
@@ -55,6 +57,9 @@ impl From<users::Seen> for UserView {
             metadata,
             status,
             billing_plan,
+            first_name: _,
+            last_name: _,
+            roles: _,
             created_at,
             updated_at,
             revision: _,
@@ -62,7 +67,7 @@ impl From<users::Seen> for UserView {
         Self {
             id: id.to_string(),
             admin_key_id: admin_key.map(|id| id.to_string()),
-            admin_entity_name: entity.to_string(),
+            admin_entity_name: entity.map(ToString::to_string).unwrap_or_default(),
             external_id: external_id.map(|id| id.to_string()),
             name: name.to_string(),
             email: email.map(|email| email.to_string()),

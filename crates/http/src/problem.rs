@@ -1,11 +1,16 @@
-//! The gateway surface's words for every fault: problem details (RFC 9457) with a stable `code`. Paths
-//! that belong to no surface are answered in the same form.
+//! The words for every fault of the surfaces that speak problem details (RFC 9457) with a stable `code`: the
+//! gateway's and the organizations'. Paths that belong to no surface are answered in the same form.
 
 use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use claviger_app::Error;
 use claviger_app::engine::journal::JournalError;
+use claviger_app::{Error, State};
+use claviger_domain::actor::Refusal;
+use claviger_domain::capability::Door;
+use claviger_domain::role::RoleIds;
+use claviger_domain::scope::Scope;
+use claviger_domain::settings::InvalidLifetime;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -36,17 +41,30 @@ pub(crate) struct Problem {
     request_id: String,
 }
 
-pub(crate) fn word(fault: &Fault, request_id: &str) -> Response {
+/// What is told of a fault, in whichever envelope.
+pub(crate) struct Told {
+    pub(crate) status: StatusCode,
+    pub(crate) code: &'static str,
+    pub(crate) detail: String,
+    pub(crate) field: Option<String>,
+}
+
+pub(crate) fn told(fault: &Fault) -> Told {
     let (status, code, detail) = sentence(fault);
     let field = match fault {
         Fault::Invalid(Invalid { field, .. }) => Some(field.clone()),
         Fault::App(Error::OutOfReach { place }) => Some(format!("reports[{place}].occurred_at")),
         _ => None,
     };
+    Told { status, code, detail, field }
+}
+
+pub(crate) fn word(fault: &Fault, request_id: &str) -> Response {
+    let Told { status, code, detail, field } = told(fault);
     problem(status, code, detail, field, request_id)
 }
 
-pub(super) fn problem(
+pub(crate) fn problem(
     status: StatusCode,
     code: &'static str,
     detail: String,
@@ -133,19 +151,75 @@ fn of_use_case(error: &Error) -> (StatusCode, &'static str, String) {
         Error::UnknownKey => {
             text(StatusCode::UNAUTHORIZED, "unauthorized", "The presented key opens nothing here")
         }
-        Error::Refused(_) => text(StatusCode::FORBIDDEN, "forbidden", "The scope keys:verify is required"),
-        Error::NotFound(..) | Error::WrongState(..) => {
+        Error::AddressNotAllowed => {
+            text(StatusCode::FORBIDDEN, "ip_not_allowed", "The key may not be used from this address")
+        }
+        Error::Refused(refusal) => (StatusCode::FORBIDDEN, "forbidden", of_refusal(*refusal)),
+        Error::BeyondCeiling(scopes) => {
+            let scopes: Vec<_> = scopes.iter().map(Scope::as_str).collect();
+            let detail = format!("Nobody grants what they lack: {}", scopes.join(", "));
+            (StatusCode::FORBIDDEN, "scope_not_held", detail)
+        }
+        Error::OnItself => {
+            text(StatusCode::FORBIDDEN, "own_authority", "A key does not change its own authority")
+        }
+        Error::NoUser => text(StatusCode::FORBIDDEN, "no_user", "The key is bound to no user"),
+        Error::NotFound(..) | Error::WrongState(_, State::NotRevoked) => {
             text(StatusCode::NOT_FOUND, "not_found", "There is no such thing among yours")
         }
-        Error::ExternalIdTaken
-        | Error::UserSuspended
-        | Error::OrganizationSuspended
-        | Error::Overtaken
-        | Error::RepeatUnderWay => {
-            text(StatusCode::CONFLICT, "conflict", "The request conflicts with the present state")
+        Error::WrongState(..) => {
+            text(StatusCode::CONFLICT, "wrong_state", "It is not in the state that this needs")
         }
-        Error::ExpiryInThePast | Error::InvertedPeriod => {
-            text(StatusCode::BAD_REQUEST, "invalid_request", "An instant is out of order")
+        Error::LastOwner => {
+            text(StatusCode::CONFLICT, "last_owner", "The last owner of an organization stays")
+        }
+        Error::RoleNameTaken => {
+            text(StatusCode::CONFLICT, "role_name_taken", "Another role of the organization has this name")
+        }
+        Error::RoleInUse => text(StatusCode::CONFLICT, "role_in_use", "Some user has this role"),
+        Error::SystemRole => text(StatusCode::CONFLICT, "system_role", "A system role does not change"),
+        Error::TooManyRoles => text(
+            StatusCode::BAD_REQUEST,
+            "invalid_request",
+            &format!("A user has at most {} roles", RoleIds::MAX),
+        ),
+        Error::SlugTaken => text(StatusCode::CONFLICT, "slug_taken", "Another organization has this slug"),
+        Error::NotEmpty => text(
+            StatusCode::CONFLICT,
+            "organization_not_empty",
+            "Keys of the organization still work: revoke them first",
+        ),
+        Error::InvalidLifetime(InvalidLifetime::Missing) => {
+            text(StatusCode::BAD_REQUEST, "expiry_required", "The organization demands an expiry")
+        }
+        Error::InvalidLifetime(InvalidLifetime::TooLong { most }) => (
+            StatusCode::BAD_REQUEST,
+            "expiry_too_late",
+            format!("The organization's keys live for at most {} seconds", most.num_seconds()),
+        ),
+        Error::ExternalIdTaken => {
+            text(StatusCode::CONFLICT, "external_id_taken", "Another user has this external id")
+        }
+        Error::UserSuspended => text(StatusCode::CONFLICT, "user_suspended", "The user is suspended"),
+        Error::OrganizationSuspended => {
+            text(StatusCode::CONFLICT, "organization_suspended", "The organization is suspended")
+        }
+        Error::Overtaken => {
+            text(StatusCode::CONFLICT, "conflict", "It was changed at the same time; try again")
+        }
+        Error::RepeatUnderWay => text(
+            StatusCode::CONFLICT,
+            "idempotency_key_in_use",
+            "A request with this idempotency key is still under way",
+        ),
+        Error::ExpiryInThePast => {
+            text(StatusCode::BAD_REQUEST, "invalid_request", "An expiry must lie in the future")
+        }
+        Error::InvertedPeriod => {
+            text(StatusCode::BAD_REQUEST, "invalid_request", "A period must not end before it starts")
+        }
+        Error::PeriodTooLong => {
+            text(StatusCode::BAD_REQUEST, "invalid_request", "A period must not be longer than 366 days")
         }
         Error::OutOfReach { place } => (
             StatusCode::BAD_REQUEST,
@@ -182,6 +256,14 @@ fn of_use_case(error: &Error) -> (StatusCode, &'static str, String) {
     }
 }
 
+fn of_refusal(refusal: Refusal) -> String {
+    let (Refusal::Lacks(capability) | Refusal::NotForBootstrap(capability)) = refusal;
+    match Door::Organization.word_of(capability) {
+        Some(scope) => format!("The scope {scope} is required"),
+        None => "This key may not do that".to_owned(),
+    }
+}
+
 fn of_field(Invalid { field, reason }: &Invalid) -> String {
     match reason {
         Reason::Missing => format!("{field} is required"),
@@ -203,6 +285,19 @@ fn of_field(Invalid { field, reason }: &Invalid) -> String {
         Reason::Items => format!("{field} must be an array of strings"),
         Reason::Empty => format!("{field} must not be empty"),
         Reason::Scopes => format!("{field} must be scopes joined by AND and OR, or a list of scopes"),
+        Reason::ScopeList => {
+            format!("{field} must be scopes like resource:action, resource:* or *; admin: has its own")
+        }
+        Reason::Limits => format!(
+            "{field} must be at most 16 limits of different names, each with a limit and a window in seconds"
+        ),
+        Reason::Credits => format!("{field} must be a balance with whole numbers, its interval in seconds"),
+        Reason::AddressBlocks => format!("{field} must be at most 100 addresses or CIDR blocks"),
+        Reason::Span => format!("{field} must be a span like 90d, 12h or P1Y"),
+        Reason::NotWith(other) => format!("{field} cannot be given together with {other}"),
+        Reason::Lookback => format!("{field} must be hours or days, like 24h or 30d, and at most 366d"),
+        Reason::Origins => format!("{field} must be at most 100 origins like https://console.example.com"),
+        Reason::Reference => format!("{field} names nothing that can be"),
         Reason::Address => format!("{field} must be an IP address"),
         Reason::Action => format!("{field} must be an audit action"),
         Reason::Form => format!("{field} is not valid"),

@@ -1,0 +1,211 @@
+//! Handing the log out, page by page: however long it is, no more than two pages are in memory, and nobody
+//! goes on reading for a receiver that has gone.
+
+use std::task::{Context, Poll};
+
+use claviger_domain::actor::Owner;
+use claviger_domain::audit::{ChainId, Mac, line};
+use claviger_domain::capability::Capability::ViewAuditLogs;
+use claviger_store::{ChainPlace, Chained, Store, Tables};
+use tokio::sync::mpsc;
+
+use super::{Search, csv};
+use crate::{Call, Error};
+
+/// Entries in one chunk.
+const PAGE: u64 = 1_000;
+
+/// As what the log is handed out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// The lines that are verified, one for each entry.
+    Ndjson,
+    /// For spreadsheets.
+    Csv,
+}
+
+/// An export under way. Dropping it ends it.
+#[derive(Debug)]
+pub struct Export(mpsc::Receiver<Result<Vec<u8>, Error>>);
+
+impl Export {
+    /// The next bytes; `None` at the end. After an error there is no more: what came so far is not the whole.
+    pub async fn next(&mut self) -> Option<Result<Vec<u8>, Error>> {
+        self.0.recv().await
+    }
+
+    /// As [`next`](Self::next), for whoever makes a stream of it.
+    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Vec<u8>, Error>>> {
+        self.0.poll_recv(context)
+    }
+}
+
+/// Hands out the caller's entries that are wanted, oldest first, one chain after the other.
+///
+/// Of instants, the first and last entry that they admit are the ends, and all between these is handed out: a
+/// chain is in the order of its commits, which is about that of the instants, and an export with holes would not
+/// verify. With any other condition but the organization there are holes; each line still says where it stood.
+///
+/// # Errors
+/// [`Error::Refused`] when the caller may not.
+pub async fn export(call: &Call, search: Search, format: Format) -> Result<Export, Error> {
+    call.require(ViewAuditLogs)?;
+    let (chunks, receiver) = mpsc::channel(1);
+    let owner = call.owner();
+    let only = match owner {
+        Owner::Installation => search.organization,
+        Owner::Organization(_) | Owner::AdminKey(_) => call.actor().organization(),
+    };
+    // What is another tenant's is not there.
+    let is_nothing = search.organization.is_some() && search.organization != only;
+    let source = Source { store: call.app().store().clone(), owner, search, format, chunks };
+    tokio::spawn(async move {
+        let done = if is_nothing { source.begin().await.map(drop) } else { source.run(only.map(Some)).await };
+        if let Err(error) = done {
+            // Nobody is left to tell when the receiver has gone.
+            drop(source.chunks.send(Err(error)).await);
+        }
+    });
+    Ok(Export(receiver))
+}
+
+struct Source {
+    store: Store,
+    owner: Owner,
+    search: Search,
+    format: Format,
+    chunks: mpsc::Sender<Result<Vec<u8>, Error>>,
+}
+
+/// Whether anybody still wants more.
+type Wanted = bool;
+
+impl Source {
+    async fn begin(&self) -> Result<Wanted, Error> {
+        match self.format {
+            Format::Csv => Ok(self.send(csv::HEADER.to_owned()).await),
+            Format::Ndjson => Ok(true),
+        }
+    }
+
+    async fn send(&self, chunk: String) -> Wanted {
+        chunk.is_empty() || self.chunks.send(Ok(chunk.into_bytes())).await.is_ok()
+    }
+
+    /// Hands out one chain, or all of them.
+    async fn run(&self, only: Option<impl Into<ChainId>>) -> Result<(), Error> {
+        if !self.begin().await? {
+            return Ok(());
+        }
+        if let Some(only) = only {
+            return self.chain(only.into()).await.map(drop);
+        }
+        let mut after = None;
+        while let Some(chain) = self.store.audit_log().chain_after_unscoped(after).await? {
+            if !self.chain(chain).await? {
+                break;
+            }
+            after = Some(chain);
+        }
+        Ok(())
+    }
+
+    async fn chain(&self, chain: ChainId) -> Result<Wanted, Error> {
+        let log = self.store.audit_log();
+        let first = match self.search.from {
+            Some(from) => match log.first_since(chain, from).await? {
+                Some(first) => Some(first),
+                None => return Ok(true),
+            },
+            None => None,
+        };
+        let last = match self.search.until {
+            Some(until) => match log.last_until(chain, until).await? {
+                Some(last) => last,
+                None => return Ok(true),
+            },
+            None => u64::MAX,
+        };
+        let mut previous = self.before(chain, first).await?;
+        let mut place = first.map(ChainPlace::before);
+        let mut is_begun = false;
+        loop {
+            let page = log.of_chain(chain, place, PAGE).await?;
+            let Some(end) = page.last() else { return Ok(true) };
+            place = Some(end.place());
+            let is_last = end.link.sequence >= last;
+            let mut chunk = String::new();
+            for row in page.iter().take_while(|row| row.link.sequence <= last) {
+                if previous.is_none_or(|(number, _)| number + 1 < row.link.sequence) {
+                    previous = self.behind_pruned(chain, row, previous, is_begun).await?;
+                }
+                is_begun = true;
+                self.write(&mut chunk, row, previous.map_or(Mac::NONE, |(_, mac)| mac));
+                previous = Some((row.link.sequence, row.link.mac));
+            }
+            if !self.send(chunk).await {
+                return Ok(false);
+            }
+            if is_last {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// The number and the hash of what comes before the first entry to be handed out.
+    async fn before(&self, chain: ChainId, first: Option<u64>) -> Result<Option<(u64, Mac)>, Error> {
+        if let Some(before) = first.and_then(|first| first.checked_sub(1)) {
+            let rows = self.store.audit_log().of_chain(chain, Some(ChainPlace::before(before)), 1).await?;
+            if let Some(row) = rows.first().filter(|row| row.link.sequence == before) {
+                return Ok(Some((before, row.link.mac)));
+            }
+        }
+        let head = self.store.audit_log().head(chain).await?;
+        Ok(head.map(|sealed| (sealed.head.pruned_through, sealed.head.pruned_mac)))
+    }
+
+    /// As [`before`](Self::before), where numbers are missing: they may have been removed for their age just
+    /// now. That is no hole when nothing was handed out yet; what has begun would have one.
+    async fn behind_pruned(
+        &self,
+        chain: ChainId,
+        row: &Chained,
+        previous: Option<(u64, Mac)>,
+        is_begun: bool,
+    ) -> Result<Option<(u64, Mac)>, Error> {
+        let head = self.store.audit_log().head(chain).await?;
+        match head.map(|sealed| sealed.head) {
+            Some(head) if head.pruned_through + 1 == row.link.sequence => match is_begun {
+                true => Err(Error::Overtaken),
+                false => Ok(Some((head.pruned_through, head.pruned_mac))),
+            },
+            _ => Ok(previous),
+        }
+    }
+
+    fn write(&self, chunk: &mut String, row: &Chained, previous: Mac) {
+        let Some(entry) = &row.entry else {
+            // The hole that it leaves is found by whoever verifies.
+            tracing::error!(
+                entry = %row.id,
+                "an entry of the audit log is not what was written; `claviger audit verify` tells more"
+            );
+            return;
+        };
+        let is_own = match self.owner {
+            Owner::AdminKey(id) => entry.author.admin_key() == Some(id),
+            Owner::Organization(_) | Owner::Installation => true,
+        };
+        if !is_own || !(Search { from: None, until: None, ..self.search }).admits(entry) {
+            return;
+        }
+        match self.format {
+            Format::Ndjson => {
+                line::write_covered(chunk, entry, row.link.sequence, row.link.pepper, &previous);
+                line::write_mac(chunk, &row.link.mac);
+                chunk.push('\n');
+            }
+            Format::Csv => csv::write(chunk, entry, &row.link),
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! New keys for credentials.
+
+use chrono::TimeDelta;
+use claviger_domain::Timestamp;
+use claviger_domain::audit::{Detail, Verb};
+use claviger_domain::capability::Capability::ManageCredentials;
+use claviger_domain::credential::Credential;
+use claviger_domain::ids::CredentialId;
+use claviger_domain::revision::Precondition;
+use claviger_store::{Tables, Tx};
+
+use super::{Issued, fact, held, may_strengthen, new_secret, see};
+use crate::call::Changed;
+use crate::{Answer, Call, Error};
+
+/// A credential with a new key, and when the ones before it stop.
+#[derive(Debug)]
+pub struct Rotated {
+    pub issued: Issued,
+    pub previous_expires_at: Timestamp,
+}
+
+/// Gives a credential a new key. The ones before it go on working for `overlap`; limits, usage and
+/// the credential's id stay as they are. Who sees the new key must hold every scope that it has.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::WrongState`] when it is revoked, [`Error::BeyondCeiling`].
+pub async fn rotate<A: Answer>(
+    call: &Call,
+    id: CredentialId,
+    overlap: TimeDelta,
+    word: impl FnOnce(Rotated) -> A + Send,
+) -> Result<A, Error> {
+    call.require(ManageCredentials)?;
+    call.change(ManageCredentials, word, async |tx: &Tx, now: Timestamp| {
+        let credential = held(call, tx, id, &Precondition::None).await?;
+        may_strengthen(call, tx, &credential, now).await?;
+        let newest = tx.secrets().newest_number_of(id).await?;
+        let previous_expires_at = now + overlap;
+        let (key, secret) = new_secret(call.app(), credential.class, newest + 1, now);
+        tx.secrets().end_all_of(id, previous_expires_at).await?;
+        tx.secrets().insert(id, &secret).await?;
+        let credential = Credential { prefix: key.prefix(), ..credential }.touched(now);
+        tx.credentials().save(&credential).await?;
+        let fact = fact(
+            &credential,
+            Verb::Rotated,
+            vec![
+                ("api_key_prefix".to_owned(), Detail::Text(key.prefix().as_str().to_owned())),
+                ("previous_expires_at".to_owned(), Detail::instant(previous_expires_at)),
+            ],
+            Some(tx.secrets().versions_of(id).await?),
+        );
+        let seen = see(tx, credential).await?;
+        Ok(Changed {
+            outcome: Rotated { issued: Issued { seen, key }, previous_expires_at },
+            entries: vec![fact],
+        })
+    })
+    .await
+}

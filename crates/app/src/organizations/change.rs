@@ -1,0 +1,88 @@
+//! Changing organizations.
+
+use claviger_domain::Timestamp;
+use claviger_domain::address::IpAllowlist;
+use claviger_domain::audit::{Detail, Verb};
+use claviger_domain::capability::Capability::EditOrganization;
+use claviger_domain::ids::OrganizationId;
+use claviger_domain::limit::Limits;
+use claviger_domain::organization::{Organization, OrganizationSettings, Slug};
+use claviger_domain::revision::Precondition;
+use claviger_domain::settings::{KeptDays, KeyLifetime};
+use claviger_domain::text::{Email, Metadata, Name};
+use claviger_store::{Tables, Tx};
+
+use super::{fact, held};
+use crate::call::Changed;
+use crate::field::Changes;
+use crate::settings::{days, lifetime};
+use crate::{Answer, Call, Error, Field, State};
+
+#[derive(Debug, Default)]
+pub struct Update {
+    pub name: Field<Name>,
+    pub slug: Field<Slug>,
+    pub email: Field<Option<Email>>,
+    pub plan: Field<Option<Name>>,
+    pub metadata: Field<Metadata>,
+    pub ip_allowlist: Field<IpAllowlist>,
+    pub key_lifetime: Field<KeyLifetime>,
+    pub default_limits: Field<Limits>,
+    pub kept_days: Field<KeptDays>,
+}
+
+/// Changes the fields that are set; in force at the gateway at once.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::Stale`], [`Error::SlugTaken`].
+pub async fn update<A: Answer>(
+    call: &Call,
+    id: OrganizationId,
+    precondition: &Precondition,
+    update: Update,
+    word: impl FnOnce(Organization) -> A + Send,
+) -> Result<A, Error> {
+    call.require(EditOrganization)?;
+    call.change(EditOrganization, word, async |tx: &Tx, now: Timestamp| {
+        let mut organization = held(call, tx, id, precondition, State::Any).await?;
+        let Update {
+            name,
+            slug,
+            email,
+            plan,
+            metadata,
+            ip_allowlist,
+            key_lifetime,
+            default_limits,
+            kept_days,
+        } = update;
+        if let Field::Set(slug) = &slug
+            && *slug != organization.slug
+            && tx.organizations().is_slug_taken_unscoped(slug).await?
+        {
+            return Err(Error::SlugTaken);
+        }
+        let mut changes = Changes::default();
+        changes.apply("name", &mut organization.name, name, |name| Detail::Text(name.to_string()));
+        changes.apply("slug", &mut organization.slug, slug, |slug| Detail::Text(slug.to_string()));
+        changes.apply("email", &mut organization.email, email, |it| Detail::text_or_null(it.as_ref()));
+        changes.apply("plan", &mut organization.plan, plan, |plan| Detail::text_or_null(plan.as_ref()));
+        // Its metadata may hold anything; that it changed is enough for the log.
+        changes.apply("metadata", &mut organization.metadata, metadata, |_| Detail::Null);
+        let OrganizationSettings {
+            ip_allowlist: allowlist,
+            key_lifetime: lives,
+            default_limits: limits,
+            kept_days: kept,
+        } = &mut organization.settings;
+        changes.apply("ip_allowlist", allowlist, ip_allowlist, |it| Detail::Text(it.to_string()));
+        changes.apply("key_lifetime", lives, key_lifetime, lifetime);
+        changes.apply("default_rate_limits", limits, default_limits, |it| Detail::Text(it.to_string()));
+        changes.apply("retention", kept, kept_days, days);
+        let organization = organization.touched(now);
+        tx.organizations().save(&organization).await?;
+        let fact = fact(&organization, Verb::Updated, vec![("changes".to_owned(), changes.into_detail())]);
+        Ok(Changed { outcome: organization, entries: vec![fact] })
+    })
+    .await
+}

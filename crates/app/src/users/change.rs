@@ -1,0 +1,205 @@
+//! Opening, changing and deleting user accounts.
+
+use claviger_domain::Timestamp;
+use claviger_domain::account::{AccountStatus, UserAccount};
+use claviger_domain::audit::{Detail, Verb};
+use claviger_domain::capability::Capability;
+use claviger_domain::capability::Capability::{DeleteUsers, ManageUsers};
+use claviger_domain::ids::{OrganizationId, UserAccountId};
+use claviger_domain::revision::{Precondition, Revision};
+use claviger_domain::role::RoleIds;
+use claviger_store::{Tables, Tx};
+
+use super::{Create, Seen, Update, an_owner_stays, fact, held, see};
+use crate::call::{Changed, Tenant};
+use crate::field::Changes;
+use crate::{Answer, Call, Error, Field, State, credentials, organizations, roles};
+
+/// Opens an account; it is active at once. Who gives it roles must hold all that they permit.
+///
+/// # Errors
+/// [`Error::ExternalIdTaken`] when the caller has another account of that external id; [`Error::NotFound`] of an
+/// organization or a role; [`Error::OrganizationSuspended`], [`Error::BeyondCeiling`].
+pub async fn create<A: Answer>(
+    call: &Call,
+    create: Create,
+    word: impl FnOnce(Seen) -> A + Send,
+) -> Result<A, Error> {
+    call.require(ManageUsers)?;
+    let Create {
+        organization,
+        name,
+        external_id,
+        email,
+        metadata,
+        billing_plan,
+        first_name,
+        last_name,
+        roles,
+    } = create;
+    call.change(ManageUsers, word, async |tx: &Tx, now: Timestamp| {
+        let Tenant { organization, admin_key } = call.tenant(organization)?;
+        let organization = organizations::usable(tx, organization).await?.id;
+        let (roles, custom) = roles::named(tx, organization, &roles).await?;
+        call.may_grant(tx, ManageUsers, now, &roles.permissions(&custom)).await?;
+        let account = UserAccount {
+            id: UserAccountId::generate(now, &mut call.app().random()),
+            organization,
+            admin_key,
+            external_id,
+            name,
+            email,
+            metadata,
+            status: AccountStatus::Active,
+            billing_plan,
+            first_name,
+            last_name,
+            roles,
+            created_at: now,
+            updated_at: None,
+            revision: Revision::FIRST,
+        };
+        tx.user_accounts().insert(&account).await?;
+        let more = told(&account.roles).map(|roles| ("roles".to_owned(), roles));
+        let fact = fact(&account, custom, Verb::Created, more.into_iter().collect());
+        Ok(Changed { outcome: see(tx, account).await?, entries: vec![fact] })
+    })
+    .await
+}
+
+/// Changes the fields that are set. Metadata and roles are replaced as a whole. Who changes roles must hold all
+/// that the old ones permitted and the new ones permit.
+///
+/// # Errors
+/// [`Error::NotFound`] of the account or a role, [`Error::Stale`], [`Error::ExternalIdTaken`],
+/// [`Error::BeyondCeiling`], [`Error::LastOwner`].
+pub async fn update<A: Answer>(
+    call: &Call,
+    id: UserAccountId,
+    precondition: &Precondition,
+    update: Update,
+    word: impl FnOnce(Seen) -> A + Send,
+) -> Result<A, Error> {
+    call.require(ManageUsers)?;
+    call.change(ManageUsers, word, async |tx: &Tx, now: Timestamp| {
+        let before = held(call, tx, id, precondition, State::Any).await?;
+        let mut account = before.clone();
+        let Update {
+            name,
+            external_id,
+            email,
+            metadata,
+            billing_plan,
+            first_name,
+            last_name,
+            status,
+            roles,
+        } = update;
+        let mut changes = Changes::default();
+        changes.apply("name", &mut account.name, name, |name| Detail::Text(name.to_string()));
+        changes.apply("external_id", &mut account.external_id, external_id, |id| {
+            Detail::text_or_null(id.as_ref())
+        });
+        changes.apply("email", &mut account.email, email, |email| Detail::text_or_null(email.as_ref()));
+        // A partner's metadata may hold anything; that it changed is enough for the log.
+        changes.apply("metadata", &mut account.metadata, metadata, |_| Detail::Null);
+        changes.apply("billing_plan", &mut account.billing_plan, billing_plan, |plan| {
+            Detail::text_or_null(plan.as_ref())
+        });
+        changes.apply("first_name", &mut account.first_name, first_name, |name| {
+            Detail::text_or_null(name.as_ref())
+        });
+        changes.apply("last_name", &mut account.last_name, last_name, |name| {
+            Detail::text_or_null(name.as_ref())
+        });
+        if let Field::Set(named) = roles {
+            let given = assigned(call, tx, ManageUsers, &account, &named, now).await?;
+            changes.apply("roles", &mut account.roles, Field::Set(given), |roles| {
+                told(roles).unwrap_or(Detail::Null)
+            });
+        }
+        let turned = status_turn(before.status, &status);
+        if let Some((status, _)) = turned {
+            account.status = status;
+        }
+        let account = account.touched(now);
+        tx.user_accounts().save(&account).await?;
+        an_owner_stays(tx, &before, &account).await?;
+        let custom = roles::custom_of(tx, &account.roles).await?;
+        let mut entries = Vec::new();
+        // Whichever way a status is changed, the log tells it in one way.
+        if let Some((_, verb)) = turned {
+            entries.push(fact(&account, custom.clone(), verb, Vec::new()));
+        }
+        if entries.is_empty() || !changes.is_empty() {
+            let more = vec![("changes".to_owned(), changes.into_detail())];
+            entries.push(fact(&account, custom, Verb::Updated, more));
+        }
+        Ok(Changed { outcome: see(tx, account).await?, entries })
+    })
+    .await
+}
+
+/// The new status and what it is called to get there; `None` when it stays.
+fn status_turn(before: AccountStatus, asked: &Field<AccountStatus>) -> Option<(AccountStatus, Verb)> {
+    let Field::Set(asked) = *asked else { return None };
+    match asked {
+        same if same == before => None,
+        AccountStatus::Suspended => Some((asked, Verb::Suspended)),
+        AccountStatus::Active if before == AccountStatus::Suspended => Some((asked, Verb::Reactivated)),
+        AccountStatus::Active | AccountStatus::Pending | AccountStatus::Deleted => {
+            Some((asked, Verb::Updated))
+        }
+    }
+}
+
+/// The roles an account is to have instead of its own, as far as the caller may give and take them.
+pub(crate) async fn assigned(
+    call: &Call,
+    tx: &Tx,
+    capability: Capability,
+    account: &UserAccount,
+    named: &[roles::Named],
+    now: Timestamp,
+) -> Result<RoleIds, Error> {
+    let organization: OrganizationId = account.organization;
+    let (given, custom) = roles::named(tx, organization, named).await?;
+    if given == account.roles {
+        return Ok(given);
+    }
+    let both = roles::permissions_of(tx, account).await?.join(&given.permissions(&custom));
+    call.may_grant(tx, capability, now, &both).await?;
+    Ok(given)
+}
+
+/// Deletes an account and revokes its credentials. Its figures, and what the audit log tells of it, stay.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::Stale`], [`Error::LastOwner`].
+pub async fn delete<A: Answer>(
+    call: &Call,
+    id: UserAccountId,
+    precondition: &Precondition,
+    word: impl FnOnce(()) -> A + Send,
+) -> Result<A, Error> {
+    call.require(DeleteUsers)?;
+    call.change(DeleteUsers, word, async |tx: &Tx, now: Timestamp| {
+        let before = held(call, tx, id, precondition, State::Any).await?;
+        let account = before.clone().delete(now);
+        tx.user_accounts().save(&account).await?;
+        an_owner_stays(tx, &before, &account).await?;
+        let mut entries = credentials::end_all_of_user(tx, id, now).await?;
+        let external_id = ("external_id".to_owned(), Detail::text_or_null(before.external_id.as_ref()));
+        let mut deleted = fact(&account, Vec::new(), Verb::Deleted, Vec::new());
+        deleted.details.retain(|(name, _)| name != "external_id");
+        deleted.details.push(external_id);
+        entries.push(deleted);
+        Ok(Changed { outcome: (), entries })
+    })
+    .await
+}
+
+/// Roles for the audit log; `None` of none.
+pub(crate) fn told(roles: &RoleIds) -> Option<Detail> {
+    (!roles.is_empty()).then(|| Detail::Text(roles.to_string()))
+}

@@ -1,0 +1,78 @@
+//! `/v1/organizations/{org}/audit-logs`
+
+use axum::response::{IntoResponse, Response};
+use claviger_app::{App, audit};
+use claviger_domain::ids::AuditEntryId;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::wire::{self, CursorPage};
+use crate::call::{May, ViewAuditLogs};
+use crate::extract::Query;
+use crate::fault::{Fault, Reason};
+use crate::log;
+use crate::path::OwnOrganization;
+
+mod view;
+
+use view::{AuditCsv, AuditLines, EntryView};
+
+pub(super) fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list_organization_audit_logs))
+}
+
+/// List or export audit log entries
+///
+/// A page of what was done in the organization, newest first; or, with `format`, all of it, oldest first, as a stream of
+/// any length: the lines of `ndjson` are those that `claviger audit verify` checks. Changes only, unless
+/// `includeReads=true` adds reads (`….read`), refused (`….denied`) and failed calls (`….failed`).
+#[utoipa::path(
+    get, path = "/v1/organizations/{org}/audit-logs", operation_id = "list_organization_audit_logs", tag = "Audit",
+    security(("organization_key" = ["audit:read"])),
+    params(
+        ("org" = String, Path, description = "The organization's id or slug", example = "acme-corp"),
+        ("limit" = Option<i64>, Query, description = "1 to 100, default 20; not with a stream", minimum = 1, maximum = 100, example = 20),
+        ("after" = Option<String>, Query, description = "The page behind this entry: `next` of the page before; not with a stream", example = "audit_01h455vb4pex5vsknk084sn02q"),
+        ("action" = Option<String>, Query, description = "Exactly this action", example = "api_key.created"),
+        ("actorId" = Option<String>, Query, description = "Only what this key did", example = "key_01h455vb4pex5vsknk084sn02q"),
+        ("targetId" = Option<String>, Query, description = "Only what was done to this thing, of whatever kind", example = "key_01h455vb4pex5vsknk084sn02q"),
+        ("from" = Option<String>, Query, description = "Not before this instant or date", example = "2026-01-01"),
+        ("to" = Option<String>, Query, description = "Not after this instant or date", example = "2026-01-31"),
+        ("includeReads" = Option<bool>, Query, description = "Reads, refused and failed calls as well, default false", example = false),
+        ("format" = Option<String>, Query, description = "`json` (default) for a page, `ndjson` or `csv` for a stream of everything", example = "json"),
+    ),
+    responses((status = 200, description = "One page of entries, or the stream", content(
+        (CursorPage<EntryView> = "application/json"),
+        (AuditLines = "application/x-ndjson"),
+        (AuditCsv = "text/csv"),
+    ))),
+)]
+async fn list_organization_audit_logs(
+    May(call, _): May<ViewAuditLogs>,
+    OwnOrganization(organization): OwnOrganization,
+    mut query: Query,
+) -> Result<Response, Fault> {
+    let format = log::format(&mut query)?;
+    let page = if format.is_none() { Some(page(&mut query)?) } else { None };
+    let search = log::search(&mut query, ["actorId", "targetId", "includeReads"])?;
+    query.end()?;
+    let search = audit::Search { organization: Some(organization), ..search };
+    match (format, page) {
+        (Some(format), _) => log::streamed(&call, search, format).await,
+        (None, page) => {
+            let (limit, after) = page.unwrap_or((wire::USUAL_LIMIT, None));
+            let most = u32::try_from(limit).unwrap_or(u32::MAX);
+            let audit::Page { items, next } = audit::page(&call, search, after, most).await?;
+            let data: Vec<_> = items.into_iter().map(EntryView::from).collect();
+            Ok(wire::page_before(limit, data, next.map(AuditEntryId::prefixed)).into_response())
+        }
+    }
+}
+
+/// The page's size, and the entry it comes after.
+fn page(query: &mut Query) -> Result<(u64, Option<AuditEntryId>), Fault> {
+    let limit = query.limit(wire::USUAL_LIMIT)?;
+    let bad = |_| Fault::invalid("after", Reason::Reference);
+    let after = query.take("after").map(|id| AuditEntryId::parse_any(&id).map_err(bad));
+    Ok((limit, after.transpose()?))
+}

@@ -1,0 +1,74 @@
+//! What an organization is shown of itself.
+
+use claviger_domain::organization::Organization;
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::settings::SettingsView;
+use crate::{instant, json};
+
+/// The organization whose key is presented.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = OwnOrganization, example = json!({
+    "id": "org_01h455vb4pex5vsknk084sn02q", "name": "Acme Corporation", "slug": "acme-corp",
+    "email": "admin@acme.com", "plan": "enterprise", "status": "active", "metadata": {},
+    "settings": {
+        "ipAllowlist": [], "keyLifetime": {"defaultSeconds": null, "maxSeconds": null, "required": false},
+        "defaultRateLimits": [], "retention": {"auditDays": null, "usageDays": null}
+    },
+    "createdAt": "2024-01-15T10:00:00Z", "updatedAt": null
+}))]
+pub(super) struct OrganizationView {
+    id: String,
+    name: String,
+    /// Its name in addresses: accepted wherever its id is.
+    slug: String,
+    #[schema(required)]
+    email: Option<String>,
+    /// The operator's name of what it pays for.
+    #[schema(required)]
+    plan: Option<String>,
+    /// `active`: the keys of a suspended organization open nothing.
+    status: &'static str,
+    #[schema(value_type = Object)]
+    metadata: Value,
+    settings: SettingsView,
+    #[schema(format = DateTime)]
+    created_at: String,
+    /// `null` until the first change.
+    #[schema(required, format = DateTime)]
+    updated_at: Option<String>,
+}
+
+impl From<Organization> for OrganizationView {
+    fn from(organization: Organization) -> Self {
+        // The revision is its tag.
+        let Organization {
+            id,
+            name,
+            slug,
+            email,
+            plan,
+            status,
+            metadata,
+            settings,
+            created_at,
+            updated_at,
+            revision: _,
+        } = organization;
+        Self {
+            id: id.prefixed(),
+            name: name.to_string(),
+            slug: slug.to_string(),
+            email: email.map(|email| email.to_string()),
+            plan: plan.map(|plan| plan.to_string()),
+            status: status.word(),
+            metadata: json::object(&metadata),
+            settings: settings.into(),
+            created_at: instant::print(created_at),
+            updated_at: updated_at.map(instant::print),
+        }
+    }
+}

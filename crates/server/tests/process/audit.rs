@@ -1,0 +1,106 @@
+//! `claviger audit`: what is exported verifies, and what was touched does not.
+
+use std::io::Write;
+use std::process::Stdio;
+
+use sea_orm::{ConnectionTrait, Database};
+use serde_json::Value;
+
+use crate::support::{Finished, Installation};
+
+/// An installation whose log has some entries of two organizations.
+fn installation() -> Installation {
+    let installation = Installation::new();
+    installation.run(&["migrate"]).success();
+    for entity in ["Acme", "Acme", "Acme", "Other", "Acme"] {
+        let permission = "--permission=manage_credentials";
+        installation.run(&["admin-key", "create", "--entity-name", entity, permission]).success();
+    }
+    installation
+}
+
+fn sql(installation: &Installation, statement: &str) {
+    let url = format!("sqlite://{}", installation.data("claviger.db").display());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let database = Database::connect(url).await.unwrap();
+        database.execute_unprepared(statement).await.unwrap();
+        database.close().await.unwrap();
+    });
+}
+
+/// Verifies a file that comes over standard input.
+fn verify(installation: &Installation, arguments: &[&str], file: &str) -> Finished {
+    let mut command = installation.command(&["audit", "verify", "--file", "-"]);
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(file.as_bytes()).unwrap();
+    child.wait_with_output().unwrap().into()
+}
+
+#[test]
+fn what_is_exported_is_what_verifies() {
+    let installation = installation();
+    let exported = installation.run(&["audit", "export"]).success();
+    let entries: Vec<Value> = exported.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(entries.len() >= 5, "{exported}");
+    for entry in &entries {
+        assert_eq!(entry.as_object().unwrap().keys().next_back().unwrap(), "mac");
+    }
+    let whole = verify(&installation, &["--heads"], &exported).success();
+    assert!(whole.contains(&format!("{} entries", entries.len())), "{whole}");
+    let in_place = installation.run(&["audit", "verify", "--heads"]).success();
+    let heads = |text: &str| -> Vec<String> {
+        text.lines().filter_map(|line| line.strip_prefix("head ")).map(str::to_owned).collect()
+    };
+    assert_eq!(heads(&whole), heads(&in_place));
+    assert!(heads(&whole).len() >= 2, "{whole}");
+    // One tenant's lines verify alone, and in part.
+    let organization = entries[entries.len() - 1]["organization_id"].as_str().unwrap();
+    let own = installation.run(&["audit", "export", "--organization", organization]).success();
+    assert!(exported.contains(&own) && !own.is_empty());
+    verify(&installation, &[], &own).success();
+    installation.run(&["audit", "verify", "--organization", organization]).success();
+    let second = own.lines().skip(1).fold(String::new(), |file, line| file + line + "\n");
+    if !second.is_empty() {
+        assert!(verify(&installation, &[], &second).success().contains("from entry 2 on"));
+    }
+    // A kept head is found again, and missed where the end was cut off.
+    let head = heads(&whole).into_iter().find(|head| head.starts_with(organization)).unwrap();
+    verify(&installation, &["--head", &head], &own).success();
+    let cut = own.lines().rev().skip(1).fold(String::new(), |file, line| format!("{line}\n{file}"));
+    let missed = verify(&installation, &["--head", &head], &cut);
+    assert!(missed.code == Some(1) && missed.out.contains("is not contained"), "{missed:?}");
+    let csv = installation.run(&["audit", "export", "--format", "csv"]).success();
+    assert_eq!(csv.lines().count(), entries.len() + 1);
+}
+
+#[test]
+fn what_was_touched_is_named() {
+    let installation = installation();
+    let exported = installation.run(&["audit", "export"]).success();
+    let changed = exported.replacen("Acme", "Acne", 1);
+    for (file, words) in [(changed.as_str(), "was changed"), ("{}\n", "line 1 is no entry")] {
+        let finished = verify(&installation, &[], file);
+        assert!(finished.code == Some(1) && finished.out.contains(words), "{finished:?}");
+    }
+    sql(&installation, "UPDATE audit_log SET request_id = 'x' WHERE sequence = 2");
+    let finished = installation.run(&["audit", "verify"]);
+    assert!(finished.code == Some(1) && finished.out.contains("entry 2 ("), "{finished:?}");
+    assert!(finished.out.contains("was changed"), "{finished:?}");
+}
+
+#[test]
+fn what_cannot_be_read_is_not_called_broken() {
+    let installation = installation();
+    installation.run(&["audit", "verify", "--file", "nowhere"]).refused(2);
+    let other = [("CLAVIGER_PEPPERS", "1:00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff")];
+    assert!(installation.run_with(&["audit", "verify"], &other).refused(2).contains("pepper 1"));
+    Installation::new().run(&["audit", "verify"]).refused(2);
+    Installation::new().run(&["audit", "verify", "--file", "-"]).refused(2);
+    installation.run(&["audit", "verify", "--head", "nonsense"]);
+    let exported = installation.run(&["audit", "export"]).success();
+    std::fs::write(installation.path("log"), exported).unwrap();
+    let strange = installation.run_with(&["audit", "verify", "--file", "log"], &other);
+    assert!(strange.code == Some(1) && strange.out.contains("are these the peppers"), "{strange:?}");
+}

@@ -1,0 +1,53 @@
+//! A key that is bound to a user never has more than the user has now.
+
+use serde_json::json;
+
+use super::{Tenant, code, data, key_body, refused};
+use crate::support::World;
+
+#[tokio::test]
+async fn a_key_is_not_bound_to_a_user_who_has_less() {
+    let world = World::new().await;
+    let acme = Tenant::new(&world, "Acme").await;
+    let viewer = acme.user("Ada", &["Viewer"]).await;
+    let body = |scopes: &[&str]| key_body(scopes, json!({"userId": viewer["id"]}));
+    let answer = acme.owner.post(&acme.path("/api-keys"), &body(&["users:read", "users:write"])).await;
+    refused(&answer, 403, "scope_not_held", "Nobody grants what they lack: users:write");
+    assert_eq!(acme.owner.post(&acme.path("/api-keys"), &body(&["users:read"])).await.status, 201);
+    let (issued, _) = acme.bound(&viewer, &["users:read"]).await;
+    let answer = acme.owner.patch(&acme.at("api-keys", &issued), &json!({"permissions": ["users:*"]})).await;
+    refused(&answer, 403, "scope_not_held", "Nobody grants what they lack: users:*");
+}
+
+#[tokio::test]
+async fn what_its_user_loses_the_key_loses_at_once() {
+    let world = World::new().await;
+    let acme = Tenant::new(&world, "Acme").await;
+    acme.user("Somebody", &["Owner"]).await;
+    let user = acme.user("Ada", &["Owner"]).await;
+    let (issued, bound) = acme.bound(&user, &["*"]).await;
+    let path = acme.at("users", &user);
+    let new = key_body(&["users:read"], json!({}));
+    assert_eq!(bound.post(&acme.path("/api-keys"), &new).await.status, 201);
+    data(&acme.owner.patch(&path, &json!({"roles": ["Viewer"]})).await, 200);
+    let answer = bound.post(&acme.path("/api-keys"), &new).await;
+    refused(&answer, 403, "forbidden", "The scope api-keys:write is required");
+    data(&bound.get(&acme.path("/users")).await, 200);
+    let verified = world.bootstrap().post("/v1/keys/verify", &json!({"key": issued["key"]})).await.json();
+    assert!(!verified["scopes"].to_string().contains("\"*\""), "{verified}");
+    data(&acme.owner.patch(&path, &json!({"roles": []})).await, 200);
+    refused(&bound.get(&acme.path("/users")).await, 403, "forbidden", "The scope users:read is required");
+    data(&acme.owner.patch(&path, &json!({"roles": ["Viewer"]})).await, 200);
+    data(&bound.get(&acme.path("/users")).await, 200);
+    data(&acme.owner.patch(&path, &json!({"status": "suspended"})).await, 200);
+    for answer in [
+        bound.get(&acme.path("/users")).await,
+        bound.get("/v1/users/me").await,
+        bound.post(&acme.path("/api-keys"), &new).await,
+    ] {
+        refused(&answer, 401, "unauthorized", "The presented key opens nothing here");
+    }
+    assert_eq!(acme.owner.delete(&path).await.status, 204);
+    assert_eq!(code(&world, &issued).await, "REVOKED");
+    refused(&bound.get("/v1/users/me").await, 401, "unauthorized", "The presented key opens nothing here");
+}
