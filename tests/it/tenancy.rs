@@ -1,5 +1,5 @@
 //! What holds across the surfaces: tenants do not learn of each other, and one key is the same key everywhere.
 
-mod estate;
+pub(crate) mod estate;
 mod isolation;
 mod parity;

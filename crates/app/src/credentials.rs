@@ -3,12 +3,14 @@
 
 use claviger_domain::Timestamp;
 use claviger_domain::account::UserAccount;
+use claviger_domain::actor::Actor;
 use claviger_domain::audit::{Detail, Details, Resource, Verb};
 use claviger_domain::capability::Capability::{ManageCredentials, ViewCredentials};
 use claviger_domain::credential::{Class, Credential};
 use claviger_domain::ids::{CredentialId, OrganizationId, SecretId};
 use claviger_domain::page::{Slice, Window};
 use claviger_domain::revision::Precondition;
+use claviger_domain::scope::Scopes;
 use claviger_domain::secret::{Plaintext, SecretVersion};
 use claviger_domain::text::{ExternalId, Name};
 use claviger_engine::Change;
@@ -106,10 +108,15 @@ async fn held(
     if precondition.admits(credential.revision) { Ok(credential) } else { Err(Error::Stale) }
 }
 
-/// Whoever makes a key more than it is, must hold all that the key does. Partners' credentials hold nothing of
-/// this kind.
+/// Whoever makes a key more than it is, or gets to see a secret of it, must hold all that the key does. What a
+/// partner's credential opens no scope says, so only who holds every scope surely holds that; partners themselves
+/// reach none but their own.
 async fn may_strengthen(call: &Call, tx: &Tx, credential: &Credential, now: Timestamp) -> Result<(), Error> {
-    call.may_grant(tx, ManageCredentials, now, &credential.scopes).await
+    let needed = match (credential.class, call.actor()) {
+        (Class::Partner, Actor::Credential { .. }) => &Scopes::everything(),
+        _ => &credential.scopes,
+    };
+    call.may_grant(tx, ManageCredentials, now, needed).await
 }
 
 fn already_revoked() -> Error {

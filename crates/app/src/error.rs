@@ -42,6 +42,9 @@ pub enum Error {
     /// The caller would give what it does not hold itself.
     #[error("the caller lacks what it wants to give")]
     BeyondCeiling(Vec<Scope>),
+    /// A partner's credential would get scopes; it has none.
+    #[error("a partner's credential has no scopes")]
+    Unscoped,
     /// A key would change what it may do itself.
     #[error("a key does not change its own authority")]
     OnItself,
@@ -132,6 +135,7 @@ impl Error {
             | Self::RoleNameTaken
             | Self::TooManyRoles
             | Self::RoleInUse
+            | Self::Unscoped
             | Self::SystemRole
             | Self::SlugTaken
             | Self::NotEmpty

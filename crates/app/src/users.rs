@@ -1,9 +1,10 @@
 //! User accounts: a partner's customers, an organization's members.
 
+use claviger_domain::Timestamp;
 use claviger_domain::account::{AccountStatus, UserAccount};
 use claviger_domain::actor::Actor;
 use claviger_domain::audit::{Detail, Details, Resource, Verb};
-use claviger_domain::capability::Capability::ViewUsers;
+use claviger_domain::capability::Capability::{ManageUsers, ViewUsers};
 use claviger_domain::ids::{OrganizationId, UserAccountId};
 use claviger_domain::page::{Slice, Window};
 use claviger_domain::revision::Precondition;
@@ -121,6 +122,23 @@ pub(crate) async fn held(
     let found = tx.user_accounts().find_for_update(call.owner(), id).await?;
     let account = found.ok_or(Error::NotFound(Resource::UserAccount, needed))?;
     if precondition.admits(account.revision) { Ok(account) } else { Err(Error::Stale) }
+}
+
+/// Whoever lets an account's keys work again must hold all that its roles permit. Partners hold no scopes, and
+/// reach no accounts but their own.
+async fn may_start(
+    call: &Call,
+    tx: &Tx,
+    account: &UserAccount,
+    custom: &[Role],
+    now: Timestamp,
+) -> Result<(), Error> {
+    match call.actor() {
+        Actor::Credential { .. } => {
+            call.may_grant(tx, ManageUsers, now, &account.roles.permissions(custom)).await
+        }
+        Actor::Operator | Actor::Bootstrap(_) | Actor::AdminKey { .. } => Ok(()),
+    }
 }
 
 /// That somebody still owns the organization of an account that did: whoever asks has saved what becomes of it.

@@ -107,6 +107,12 @@ impl Scopes {
         Self(scopes)
     }
 
+    /// `*` alone, which covers all but what is the operator's.
+    #[must_use]
+    pub fn everything() -> Self {
+        Self(vec![Scope("*".to_owned())])
+    }
+
     /// Whether any of them covers `wanted`.
     #[must_use]
     pub fn cover(&self, wanted: &Scope) -> bool {

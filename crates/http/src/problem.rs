@@ -178,6 +178,9 @@ fn of_use_case(error: &Error) -> (StatusCode, &'static str, String) {
         }
         Error::RoleInUse => text(StatusCode::CONFLICT, "role_in_use", "Some user has this role"),
         Error::SystemRole => text(StatusCode::CONFLICT, "system_role", "A system role does not change"),
+        Error::Unscoped => {
+            text(StatusCode::CONFLICT, "no_scopes", "A key that a partner issued has no scopes")
+        }
         Error::TooManyRoles => text(
             StatusCode::BAD_REQUEST,
             "invalid_request",

@@ -84,9 +84,7 @@ async fn a_key_does_not_raise_itself() {
         refused(&answer, 403, "own_authority", "A key does not change its own authority");
     }
     data(&caller.patch(&path, &json!({"name": "Renamed"})).await, 200);
-    let rotated = caller.post_empty(&format!("{path}/rotate")).await;
-    assert_eq!(rotated.status, 200, "{}", rotated.text);
-    let rotated = rotated.json();
+    let rotated = data(&caller.post_empty(&format!("{path}/rotate")).await, 200);
     assert_eq!(rotated["permissions"], json!(["api-keys:*"]));
     assert_eq!(rotated["expiresAt"], own["expiresAt"]);
 }
@@ -155,6 +153,39 @@ async fn a_key_that_lost_a_scope_cannot_give_it_any_more() {
     beyond(&caller.post(&acme.path("/api-keys"), &body).await, "users:read");
     data(&acme.owner.post_empty(&format!("{}/disable", acme.at("api-keys", &maker))).await, 200);
     assert_eq!(caller.post(&acme.path("/api-keys"), &body).await.status, 401);
+}
+
+#[tokio::test]
+async fn a_user_is_let_in_again_by_who_holds_what_it_may() {
+    let world = World::new().await;
+    let acme = Tenant::new(&world, "Acme").await;
+    let user = acme.user("Ada", &["Admin"]).await;
+    let path = acme.at("users", &user);
+    let caller = acme.holding(&["users:write"]).await;
+    let (stopped, active) = (json!({"status": "suspended"}), json!({"status": "active"}));
+    data(&caller.patch(&path, &stopped).await, 200);
+    let answer = caller.patch(&path, &active).await;
+    assert_eq!((answer.status, &answer.json()["code"]), (403, &json!("scope_not_held")), "{}", answer.text);
+    data(&acme.owner.patch(&path, &active).await, 200);
+}
+
+#[tokio::test]
+async fn a_partners_key_is_strengthened_by_who_may_everything() {
+    let world = World::new().await;
+    let estate = crate::tenancy::estate::Estate::of(&world, "Acme Corporation").await;
+    let (partner, tenant) = (&estate.callers[0].1, &estate.callers[1].1);
+    let keys = format!("/v1/organizations/{}/api-keys", estate.organization);
+    let created = partner.post("/v1/admin/credentials", &json!({"name": "A", "network_id": 0})).await.data();
+    let path = format!("{keys}/{}", text(&created["credential"]["id"]));
+    let weak = tenant.post(&keys, &key_body(&["api-keys:write"], json!({}))).await.json();
+    let weak = world.bearer(text(&weak["key"]));
+    beyond(&weak.post_empty(&format!("{path}/rotate")).await, "*");
+    beyond(&weak.patch(&path, &json!({"expiresAt": null})).await, "*");
+    data(&weak.post_empty(&format!("{path}/disable")).await, 200);
+    beyond(&weak.post_empty(&format!("{path}/enable")).await, "*");
+    data(&tenant.post_empty(&format!("{path}/enable")).await, 200);
+    let answer = tenant.patch(&path, &json!({"permissions": ["users:read"]})).await;
+    refused(&answer, 409, "no_scopes", "A key that a partner issued has no scopes");
 }
 
 #[tokio::test]

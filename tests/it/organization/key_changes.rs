@@ -51,8 +51,7 @@ async fn a_rotated_key_overlaps_and_then_ends() {
     let issued = acme.key(&["users:read"], json!({})).await;
     let path = format!("{}/rotate", acme.at("api-keys", &issued));
     let answer = acme.owner.post(&path, &json!({"overlapSeconds": 60})).await;
-    // Like a new key, it comes without an envelope.
-    let rotated = answer.json();
+    let rotated = data(&answer, 200);
     assert_eq!((answer.header("cache-control"), answer.header("etag")), ("no-store", "\"2\""));
     assert_eq!(rotated["previousExpiresAt"], "2026-01-26T12:01:00Z");
     assert_eq!(rotated["id"], issued["id"]);
@@ -61,7 +60,7 @@ async fn a_rotated_key_overlaps_and_then_ends() {
     world.advance(TimeDelta::seconds(60));
     assert_ne!(code(&world, &issued).await, "VALID");
     assert_eq!(code(&world, &rotated).await, "VALID");
-    let rotated = acme.owner.post_empty(&path).await.json();
+    let rotated = data(&acme.owner.post_empty(&path).await, 200);
     assert_eq!(rotated["previousExpiresAt"], "2026-01-27T12:01:00Z");
     let bad_overlap = acme.owner.post(&path, &json!({"overlapSeconds": -1})).await;
     bad(&bad_overlap, "overlapSeconds", "overlapSeconds must be an integer between 0 and 2592000");

@@ -5,7 +5,7 @@ use claviger_domain::actor::{Actor, Owner};
 use claviger_domain::address::IpAllowlist;
 use claviger_domain::audit::{Detail, Resource, Verb};
 use claviger_domain::capability::Capability::ManageCredentials;
-use claviger_domain::credential::{Balance, Credential};
+use claviger_domain::credential::{Balance, Class, Credential};
 use claviger_domain::ids::CredentialId;
 use claviger_domain::limit::Limits;
 use claviger_domain::revision::Precondition;
@@ -48,7 +48,7 @@ impl Update {
 ///
 /// # Errors
 /// [`Error::NotFound`], [`Error::WrongState`] when it is revoked, [`Error::Stale`], [`Error::BeyondCeiling`],
-/// [`Error::OnItself`], [`Error::ExpiryInThePast`], [`Error::InvalidLifetime`].
+/// [`Error::OnItself`], [`Error::Unscoped`], [`Error::ExpiryInThePast`], [`Error::InvalidLifetime`].
 pub async fn update<A: Answer>(
     call: &Call,
     id: CredentialId,
@@ -67,6 +67,9 @@ pub async fn update<A: Answer>(
             update;
         let expires_at = settled(tx, &credential, expires_at, now).await?;
         if let Field::Set(scopes) = &scopes {
+            if credential.class == Class::Partner && !scopes.is_empty() {
+                return Err(Error::Unscoped);
+            }
             call.may_grant(tx, ManageCredentials, now, scopes).await?;
             if let Some(user) = credential.user_account {
                 let owner = Owner::Organization(credential.organization);

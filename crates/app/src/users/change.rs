@@ -10,7 +10,7 @@ use claviger_domain::revision::{Precondition, Revision};
 use claviger_domain::role::RoleIds;
 use claviger_store::{Tables, Tx};
 
-use super::{Create, Seen, Update, an_owner_stays, fact, held, see};
+use super::{Create, Seen, Update, an_owner_stays, fact, held, may_start, see};
 use crate::call::{Changed, Tenant};
 use crate::field::Changes;
 use crate::{Answer, Call, Error, Field, State, credentials, organizations, roles};
@@ -123,9 +123,12 @@ pub async fn update<A: Answer>(
             account.status = status;
         }
         let account = account.touched(now);
+        let custom = roles::custom_of(tx, &account.roles).await?;
+        if turned.is_some_and(|(status, _)| status == AccountStatus::Active) {
+            may_start(call, tx, &account, &custom, now).await?;
+        }
         tx.user_accounts().save(&account).await?;
         an_owner_stays(tx, &before, &account).await?;
-        let custom = roles::custom_of(tx, &account.roles).await?;
         let mut entries = Vec::new();
         // Whichever way a status is changed, the log tells it in one way.
         if let Some((_, verb)) = turned {

@@ -1,14 +1,14 @@
 //! Stopping user accounts, and letting them work again.
 
 use claviger_domain::Timestamp;
-use claviger_domain::account::{UserAccount, WrongStatus};
+use claviger_domain::account::{AccountStatus, UserAccount, WrongStatus};
 use claviger_domain::audit::{Resource, Verb};
 use claviger_domain::capability::Capability::ManageUsers;
 use claviger_domain::ids::UserAccountId;
 use claviger_domain::revision::Precondition;
 use claviger_store::{Tables, Tx};
 
-use super::{Seen, an_owner_stays, fact, held, see};
+use super::{Seen, an_owner_stays, fact, held, may_start, see};
 use crate::call::Changed;
 use crate::{Answer, Call, Error, State, roles};
 
@@ -25,10 +25,11 @@ pub async fn suspend<A: Answer>(
     turn(call, id, word, (State::NotSuspended, Verb::Suspended, UserAccount::suspend)).await
 }
 
-/// Lets the account's credentials work again.
+/// Lets the account's credentials work again. Who does with a key that has scopes must hold all that the
+/// account's roles permit.
 ///
 /// # Errors
-/// [`Error::NotFound`], or [`Error::WrongState`] when it is not suspended.
+/// [`Error::NotFound`], [`Error::WrongState`] when it is not suspended, [`Error::BeyondCeiling`].
 pub async fn reactivate<A: Answer>(
     call: &Call,
     id: UserAccountId,
@@ -50,9 +51,12 @@ async fn turn<A: Answer>(
         let before = held(call, tx, id, &Precondition::None, needed).await?;
         let account = rule(before.clone(), now)
             .map_err(|WrongStatus| Error::WrongState(Resource::UserAccount, needed))?;
+        let custom = roles::custom_of(tx, &account.roles).await?;
+        if account.status == AccountStatus::Active {
+            may_start(call, tx, &account, &custom, now).await?;
+        }
         tx.user_accounts().save(&account).await?;
         an_owner_stays(tx, &before, &account).await?;
-        let custom = roles::custom_of(tx, &account.roles).await?;
         let fact = fact(&account, custom, verb, Vec::new());
         Ok(Changed { outcome: see(tx, account).await?, entries: vec![fact] })
     })

@@ -170,7 +170,7 @@ async fn revoke_organization_api_key(
         ("keyId" = String, Path, description = "The key's id", example = "key_01h455vb4pex5vsknk084sn02q"),
     ),
     request_body(content = Option<Rotation>, description = "May be left out"),
-    responses((status = 200, description = "The key with its new secret", body = RotatedApiKey)),
+    responses((status = 200, description = "The key with its new secret", body = Data<RotatedApiKey>)),
 )]
 async fn rotate_organization_api_key(
     call: May<ManageCredentials>,
@@ -182,7 +182,7 @@ async fn rotate_organization_api_key(
     let now = call.app().now();
     let word = |rotated: credentials::Rotated| {
         let revision = rotated.issued.seen.credential.revision;
-        wire::bare(StatusCode::OK, RotatedApiKey::of(rotated, now)).tagged(revision).secret()
+        wire::data(RotatedApiKey::of(rotated, now)).tagged(revision).secret()
     };
     Ok(credentials::rotate(&call, id, rotation.overlap()?, word).await?)
 }

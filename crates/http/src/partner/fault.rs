@@ -65,6 +65,7 @@ fn of_use_case(error: &Error) -> (StatusCode, String) {
         }
         Error::RoleNameTaken
         | Error::RoleInUse
+        | Error::Unscoped
         | Error::SystemRole
         | Error::TooManyRoles
         | Error::SlugTaken
