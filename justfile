@@ -26,7 +26,7 @@ dev *arguments:
 migrate:
     cargo run -- migrate
 
-# Measures: creates per second beside bare SeaORM, lists and reads as rows grow, start-up; then as `bench-gateway`
+# Measures: creates per second beside bare SeaORM, lists and reads as rows grow, the surfaces beside each other, start-up; then as `bench-gateway`
 bench: && bench-gateway
     cargo build --release
     cargo bench -p claviger-tests --bench partner

@@ -23,6 +23,7 @@ mod reads;
 #[path = "../shared/rows.rs"]
 mod rows;
 mod starts;
+mod surfaces;
 mod writes;
 
 use figures::Table;
@@ -70,6 +71,7 @@ fn main() -> Outcome<()> {
     println!("{}", writes::measure(&runtime, &template, &rows, extent, &mut memory)?);
     let [small, large] = reads::seed(&runtime, &template, &rows, extent)?;
     println!("{}", reads::measure([&small, &large], &rows, extent, &mut memory)?);
+    println!("{}", surfaces::measure(&small, &rows, extent)?);
     println!("{}", runtime.block_on(plans::explain(&large.installation.database(), &rows))?);
     println!("{}", starts::measure(&template, &large, extent)?);
     println!("{memory}");
