@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::Guard;
 use claviger_domain::Timestamp;
-use claviger_domain::actor::{Actor, Owner};
+use claviger_domain::actor::{Actor, Owner, Presented};
 use claviger_domain::capability::{Capability, Door};
 use claviger_domain::credential::Credential;
 use claviger_domain::scope::{Held, Scopes};
@@ -93,7 +93,7 @@ pub async fn at(
                 Some(Code::IpNotAllowed) => return Err(Error::AddressNotAllowed),
                 Some(_) => return Err(Error::UnknownKey),
             }
-            let actor = Actor::credential(known.snapshot.id, known.organization.id, door, known.held());
+            let actor = Actor::credential(known.presented(), door, known.held());
             // Gateways do not ask for it, and counting its holders would make their threads wait for each other.
             let organization = (door == Door::Organization).then(|| Guard::into_inner(known.organization));
             Ok(Authenticated { actor, organization })
@@ -142,14 +142,23 @@ pub(crate) async fn again(
             actor.require(capability)?;
             Ok(actor)
         }
-        Actor::Credential { id, door, .. } => {
+        Actor::Credential { id, secret, door, .. } => {
             let found = tx.credentials().find(Owner::Installation, *id).await?;
             let credential = found.filter(|it| it.revoked.is_none()).ok_or(Error::UnknownKey)?;
             if ends {
                 return Ok(actor.clone());
             }
+            // Rotated meanwhile, the key that was presented is nobody's.
+            let presented = tx.secrets().find(*id, *secret).await?;
+            presented.filter(|it| it.is_in_force(now)).ok_or(Error::UnknownKey)?;
             let scopes = held_now(tx, &credential, now).await?.ok_or(Error::UnknownKey)?;
-            let actor = Actor::credential(*id, credential.organization, *door, &scopes);
+            let key = Presented {
+                credential: *id,
+                secret: *secret,
+                organization: credential.organization,
+                user_account: credential.user_account,
+            };
+            let actor = Actor::credential(key, *door, &scopes);
             actor.require(capability)?;
             Ok(actor)
         }

@@ -42,6 +42,9 @@ pub enum Error {
     /// The caller would give what it does not hold itself.
     #[error("the caller lacks what it wants to give")]
     BeyondCeiling(Vec<Scope>),
+    /// A key of one user would make or strengthen another's, or nobody's.
+    #[error("a user's key stays with the user")]
+    BoundElsewhere,
     /// A partner's credential would get scopes; it has none.
     #[error("a partner's credential has no scopes")]
     Unscoped,
@@ -130,6 +133,7 @@ impl Error {
             | Self::Unavailable(_)
             | Self::Internal(_) => false,
             Self::BeyondCeiling(_)
+            | Self::BoundElsewhere
             | Self::OnItself
             | Self::LastOwner
             | Self::RoleNameTaken

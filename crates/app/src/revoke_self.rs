@@ -51,7 +51,7 @@ async fn end_credential(app: &App, key: PresentedKey<'_>, facts: Facts) -> Resul
     }
     let id: CredentialId = known.snapshot.id;
     let digests: Vec<_> = app.peppers().digests(key).collect();
-    let actor = Actor::credential(id, known.organization.id, Door::Gateway, &Scopes::default());
+    let actor = Actor::credential(known.presented(), Door::Gateway, &Scopes::default());
     let call = Call::new(app.clone(), actor, facts);
     let Direct(()) = call
         .change(RevokeSelf, Direct, async |tx: &Tx, now: Timestamp| {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::capability::{Capability, CapabilitySet, Door};
-use crate::ids::{AdminKeyId, BootstrapKeyId, CredentialId, OrganizationId};
+use crate::ids::{AdminKeyId, BootstrapKeyId, CredentialId, OrganizationId, UserAccountId};
 use crate::scope::{Held, Scope, Scopes};
 use crate::text::Name;
 
@@ -29,8 +29,12 @@ pub enum Actor {
     Credential {
         /// The credential whose key was presented.
         id: CredentialId,
+        /// Which of its secrets the key is.
+        secret: u32,
         /// The organization it belongs to.
         organization: OrganizationId,
+        /// The user it is bound to.
+        user_account: Option<UserAccountId>,
         /// Through which door it came: whether it speaks for its organization or for the operator.
         door: Door,
         /// What it may give to others: what it holds itself. `None` behind the gateways' door, where nothing is
@@ -41,6 +45,19 @@ pub enum Actor {
         /// What its scopes amount to behind that door.
         capabilities: CapabilitySet,
     },
+}
+
+/// The credential behind a key that was presented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Presented {
+    /// Which one.
+    pub credential: CredentialId,
+    /// Which of its secrets the key is.
+    pub secret: u32,
+    /// The organization it belongs to.
+    pub organization: OrganizationId,
+    /// The user it is bound to.
+    pub user_account: Option<UserAccountId>,
 }
 
 /// Whose rows a query may touch. Every query takes one.
@@ -68,12 +85,8 @@ pub enum Refusal {
 impl Actor {
     /// An organization's key as a caller, with all that it holds.
     #[must_use]
-    pub fn credential<'a>(
-        id: CredentialId,
-        organization: OrganizationId,
-        door: Door,
-        held: impl Into<Held<'a>>,
-    ) -> Self {
+    pub fn credential<'a>(key: Presented, door: Door, held: impl Into<Held<'a>>) -> Self {
+        let Presented { credential, secret, organization, user_account } = key;
         let held = held.into();
         let capabilities = door.capabilities(held);
         let (scopes, sees_all) = match door {
@@ -82,7 +95,16 @@ impl Actor {
             // The operator's own gateways ask about everybody's keys. They come millions of times: nothing is copied.
             Door::Gateway => (None, !Door::Platform.capabilities(held).is_empty()),
         };
-        Self::Credential { id, organization, door, scopes, sees_all, capabilities }
+        Self::Credential {
+            id: credential,
+            secret,
+            organization,
+            user_account,
+            door,
+            scopes,
+            sees_all,
+            capabilities,
+        }
     }
 
     /// Checks that the caller holds `capability`. The operator and the bootstrap key hold every one.
@@ -127,6 +149,19 @@ impl Actor {
             Self::AdminKey { .. } => wanted.iter().cloned().collect(),
             Self::Credential { scopes: Some(scopes), .. } => scopes.lacking(wanted),
             Self::Credential { scopes: None, .. } => wanted.iter().cloned().collect(),
+        }
+    }
+
+    /// The user whose keys are the only ones this caller makes, or makes stronger: a key that is bound to a user
+    /// would else leave a key behind that the user's end does not end, or act as somebody else. Who holds every
+    /// scope is free of it.
+    #[must_use]
+    pub fn confined_to(&self) -> Option<UserAccountId> {
+        match self {
+            Self::Credential { user_account, .. } => {
+                user_account.filter(|_| !self.may_not_grant(&Scopes::everything()).is_empty())
+            }
+            Self::Operator | Self::Bootstrap(_) | Self::AdminKey { .. } => None,
         }
     }
 

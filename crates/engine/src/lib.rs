@@ -105,6 +105,7 @@ use std::sync::Arc;
 
 use arc_swap::Guard;
 use claviger_domain::Timestamp;
+use claviger_domain::actor::Presented;
 use claviger_domain::credential::Credits;
 use claviger_domain::ids::CredentialId;
 use claviger_domain::limit::{Counter, Limits, Pool, Standing};
@@ -328,6 +329,17 @@ impl Engine {
 }
 
 impl Known {
+    /// The credential, and which of its secrets was presented.
+    #[must_use]
+    pub fn presented(&self) -> Presented {
+        Presented {
+            credential: self.snapshot.id,
+            secret: self.number,
+            organization: self.organization.id,
+            user_account: self.user_account.as_ref().map(|account| account.id),
+        }
+    }
+
     /// Whether the secret that was presented has ended by `now`, whatever the credential's other ones may.
     #[must_use]
     pub fn secret_has_ended(&self, now: Timestamp) -> bool {

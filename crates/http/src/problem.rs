@@ -160,6 +160,11 @@ fn of_use_case(error: &Error) -> (StatusCode, &'static str, String) {
             let detail = format!("Nobody grants what they lack: {}", scopes.join(", "));
             (StatusCode::FORBIDDEN, "scope_not_held", detail)
         }
+        Error::BoundElsewhere => text(
+            StatusCode::FORBIDDEN,
+            "bound_key",
+            "A key of a user makes, rotates and changes keys of that user only",
+        ),
         Error::OnItself => {
             text(StatusCode::FORBIDDEN, "own_authority", "A key does not change its own authority")
         }

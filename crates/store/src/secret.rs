@@ -92,6 +92,20 @@ impl<C: ConnectionTrait> Secrets<'_, C> {
         row.map(|row| Ok((CredentialId::from_uuid(row.credential_id), row.try_into()?))).transpose()
     }
 
+    /// This version of a credential.
+    pub async fn find(
+        &self,
+        credential: CredentialId,
+        number: u32,
+    ) -> Result<Option<SecretVersion>, StoreError> {
+        let row = Entity::find()
+            .filter(Column::CredentialId.eq(credential.uuid()))
+            .filter(Column::Number.eq(i64::from(number)))
+            .one(self.0)
+            .await?;
+        row.map(SecretVersion::try_from).transpose()
+    }
+
     /// The highest version number of a credential; 0 when it has no secret.
     pub async fn newest_number_of(&self, credential: CredentialId) -> Result<u32, StoreError> {
         let newest: Option<i64> = Entity::find()

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 use claviger_app::analytics::{self, Analytics, Keys, Question};
 use claviger_app::{Call, Error, Facts, Retention, background};
-use claviger_domain::actor::Actor;
+use claviger_domain::actor::{Actor, Presented};
 use claviger_domain::capability::{Capability, Door};
 use claviger_domain::credential::Class;
 use claviger_domain::ids::{AdminKeyId, BootstrapKeyId, CredentialId, OrganizationId};
@@ -28,7 +28,9 @@ fn operator() -> Actor {
 
 fn tenant(organization: OrganizationId) -> Actor {
     let scopes: Scopes = "usage:read".parse().unwrap();
-    Actor::credential(CredentialId::from_uuid(Uuid::nil()), organization, Door::Organization, &scopes)
+    let credential = CredentialId::from_uuid(Uuid::nil());
+    let key = Presented { credential, secret: 1, organization, user_account: None };
+    Actor::credential(key, Door::Organization, &scopes)
 }
 
 async fn ask(

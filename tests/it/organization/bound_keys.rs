@@ -51,3 +51,39 @@ async fn what_its_user_loses_the_key_loses_at_once() {
     assert_eq!(code(&world, &issued).await, "REVOKED");
     refused(&bound.get("/v1/users/me").await, 401, "unauthorized", "The presented key opens nothing here");
 }
+
+const STAYS: &str = "A key of a user makes, rotates and changes keys of that user only";
+
+#[tokio::test]
+async fn a_users_key_makes_and_strengthens_keys_of_that_user_only() {
+    let world = World::new().await;
+    let acme = Tenant::new(&world, "Acme").await;
+    let ada = acme.user("Ada", &["Admin"]).await;
+    let owner = acme.user("Olga", &["Owner"]).await;
+    let (own, bound) = acme.bound(&ada, &["api-keys:*", "users:read"]).await;
+    // An owner's key without a scope would still be told to be the owner's.
+    for scopes in [&["users:read"][..], &[]] {
+        let body = key_body(scopes, json!({"userId": owner["id"]}));
+        refused(&bound.post(&acme.path("/api-keys"), &body).await, 403, "bound_key", STAYS);
+    }
+    // Whatever it makes ends with the user.
+    let made = bound.post(&acme.path("/api-keys"), &key_body(&["users:read"], json!({}))).await.json();
+    assert_eq!(data(&acme.owner.get(&acme.at("api-keys", &made)).await, 200)["userId"], ada["id"]);
+    let (hers, _) = acme.bound(&owner, &["users:read"]).await;
+    let nobodys = acme.key(&["users:read"], json!({})).await;
+    for other in [&hers, &nobodys] {
+        let path = acme.at("api-keys", other);
+        refused(&bound.post_empty(&format!("{path}/rotate")).await, 403, "bound_key", STAYS);
+        let answer = bound.patch(&path, &json!({"rateLimits": null})).await;
+        refused(&answer, 403, "bound_key", STAYS);
+        data(&bound.post_empty(&format!("{path}/disable")).await, 200);
+        refused(&bound.post_empty(&format!("{path}/enable")).await, 403, "bound_key", STAYS);
+    }
+    assert_eq!(bound.post_empty(&format!("{}/rotate", acme.at("api-keys", &made))).await.status, 200);
+    assert_eq!(bound.post_empty(&format!("{}/rotate", acme.at("api-keys", &own))).await.status, 200);
+    // Who holds everything could do it all in other ways.
+    let (_, free) = acme.bound(&owner, &["*"]).await;
+    let made = free.post(&acme.path("/api-keys"), &key_body(&["users:read"], json!({}))).await;
+    assert_eq!(made.status, 201);
+    assert_eq!(code(&world, &made.json()).await, "VALID");
+}

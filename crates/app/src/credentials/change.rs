@@ -48,7 +48,7 @@ impl Update {
 ///
 /// # Errors
 /// [`Error::NotFound`], [`Error::WrongState`] when it is revoked, [`Error::Stale`], [`Error::BeyondCeiling`],
-/// [`Error::OnItself`], [`Error::Unscoped`], [`Error::ExpiryInThePast`], [`Error::InvalidLifetime`].
+/// [`Error::BoundElsewhere`], [`Error::OnItself`], [`Error::Unscoped`], [`Error::ExpiryInThePast`], [`Error::InvalidLifetime`].
 pub async fn update<A: Answer>(
     call: &Call,
     id: CredentialId,
@@ -59,8 +59,11 @@ pub async fn update<A: Answer>(
     call.require(ManageCredentials)?;
     call.change(ManageCredentials, word, async |tx: &Tx, now: Timestamp| {
         let mut credential = held(call, tx, id, precondition).await?;
-        if update.is_about_authority() {
+        // Its metadata is what a gateway is told of it: a plan, a tenant, a role of the application's own.
+        if update.is_about_authority() || matches!(update.metadata, Field::Set(_)) {
             not_on_itself(call, id)?;
+        }
+        if update.is_about_authority() {
             may_strengthen(call, tx, &credential, now).await?;
         }
         let Update { name, description, metadata, scopes, expires_at, limits, credits, ip_allowlist } =

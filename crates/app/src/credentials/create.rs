@@ -15,7 +15,7 @@ use claviger_domain::scope::Scopes;
 use claviger_domain::text::{Description, Metadata, Name};
 use claviger_store::{Tables, Tx};
 
-use super::{Issued, Seen, fact, new_secret, user_seen};
+use super::{Issued, Seen, confined_to, fact, new_secret, user_seen};
 use crate::call::{Changed, Fact, Tenant};
 use crate::{Answer, Call, Error, State, organizations, roles};
 
@@ -63,7 +63,8 @@ pub struct Create {
 /// # Errors
 /// [`Error::NotFound`] when the caller has no such organization or user account; [`Error::OrganizationSuspended`],
 /// [`Error::UserSuspended`]; [`Error::ExpiryInThePast`], [`Error::InvalidLifetime`]; [`Error::BeyondCeiling`] of
-/// scopes that the caller lacks, or the user the key is bound to.
+/// scopes that the caller lacks, or the user the key is bound to; [`Error::BoundElsewhere`]. A key of a user makes
+/// keys of that user, as long as it does not hold every scope.
 pub async fn create<A: Answer>(
     call: &Call,
     create: Create,
@@ -137,6 +138,10 @@ async fn issue(call: &Call, tx: &Tx, create: Create, now: Timestamp) -> Result<(
     let lifetime = organization.settings.key_lifetime.within(installation.key_lifetime);
     let expires_at = lifetime.settle(asked, now)?;
     call.may_grant(tx, ManageCredentials, now, &scopes).await?;
+    let user_account = match (confined_to(call, tx, now).await?, user_account) {
+        (Some(own), Some(other)) if own != other => return Err(Error::BoundElsewhere),
+        (own, named) => named.or(own),
+    };
     let owner = call.owner_within(Some(organization.id))?;
     let user = match user_account {
         Some(id) => Some(usable_user(tx, owner, id, class, &scopes).await?),

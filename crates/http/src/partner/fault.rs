@@ -60,7 +60,7 @@ fn of_use_case(error: &Error) -> (StatusCode, String) {
         Error::Refused(refusal) => of_refusal(*refusal),
         Error::AddressNotAllowed => text(StatusCode::FORBIDDEN, "IP address not allowed"),
         // No partner gives scopes, or acts on organizations or roles.
-        Error::BeyondCeiling(_) | Error::OnItself | Error::NoUser => {
+        Error::BeyondCeiling(_) | Error::BoundElsewhere | Error::OnItself | Error::NoUser => {
             text(StatusCode::FORBIDDEN, "Permission denied")
         }
         Error::RoleNameTaken
