@@ -20,6 +20,7 @@ impl MigrationTrait for Migration {
             .table("organizations")
             .col(id("id"))
             .col(text("name"))
+            .col(flag("is_self_named"))
             .col(text("slug"))
             .col(text_null("email"))
             .col(text_null("plan"))

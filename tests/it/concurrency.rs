@@ -13,6 +13,7 @@ use crate::gateway::stage;
 use crate::hostile::rows;
 use crate::support::{Answer, Caller, World};
 
+mod locks;
 mod writers;
 
 fn request(caller: &Caller<'_>, method: &str, path: &str, body: &Value) -> Request<Body> {

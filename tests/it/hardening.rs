@@ -11,6 +11,7 @@ use claviger_domain::secret::{KeyFormat, Plaintext};
 use http_body_util::StreamBody;
 use serde_json::{Value, json};
 
+use crate::organization::Tenant;
 use crate::support::World;
 
 /// A request whose body ends when the sender says so.
@@ -56,6 +57,25 @@ async fn a_key_revoked_while_its_request_comes_in_changes_nothing() {
     assert_eq!(pending.await.unwrap().as_u16(), 403);
     let made = audit(&world, "&action=credential.created").await;
     assert!(made.is_empty(), "{made:?}");
+}
+
+#[tokio::test]
+async fn a_key_rotated_away_while_its_request_comes_in_changes_nothing() {
+    let world = World::on_disk().await;
+    let acme = Tenant::new(&world, "Acme").await;
+    let issued = acme.key(&["api-keys:*"], json!({})).await;
+    let (body, request) = slow(issued["key"].as_str().unwrap(), &acme.path("/api-keys"));
+    let front = world.front.clone();
+    let pending = tokio::spawn(async move { front.answer(request, None).await.status() });
+    body.send(Bytes::from_static(b"{\"name\":\"late\",")).await.unwrap();
+    begun(&body).await;
+    let path = format!("{}/rotate", acme.at("api-keys", &issued));
+    assert_eq!(acme.owner.post(&path, &json!({"overlapSeconds": 0})).await.status, 200);
+    body.send(Bytes::from_static(b"\"permissions\":[]}")).await.unwrap();
+    drop(body);
+    assert_eq!(pending.await.unwrap().as_u16(), 401);
+    let keys = acme.owner.get(&acme.path("/api-keys")).await.json();
+    assert!(!keys.to_string().contains("late"), "{keys}");
 }
 
 #[tokio::test]

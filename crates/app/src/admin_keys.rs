@@ -70,7 +70,7 @@ pub async fn create<A: Answer>(
             return Err(Error::ExpiryInThePast);
         }
         let mut entries = Vec::new();
-        let organization = match tx.organizations().find_by_name_unscoped(&entity).await? {
+        let organization = match tx.organizations().find_by_given_name_unscoped(&entity).await? {
             Some(organization) if organization.is_suspended() => return Err(Error::OrganizationSuspended),
             Some(organization) => organization,
             None => {

@@ -65,6 +65,7 @@ pub(crate) struct Fact {
     pub(crate) resource: Resource,
     pub(crate) verb: Verb,
     pub(crate) target: Uuid,
+    /// Whose entry it is; `None`: the installation's, also when an organization's key did it.
     pub(crate) organization: Option<OrganizationId>,
     pub(crate) details: Details,
     /// What is in force as soon as the change is committed.
@@ -227,7 +228,7 @@ impl Call {
             at: now,
             action: Action { resource, verb },
             author: Author::from(&self.actor),
-            organization: organization.or(self.actor.organization()),
+            organization,
             target: Some(Target { resource, id: target }),
             address: self.facts.address,
             request_id: self.facts.request_id.clone(),

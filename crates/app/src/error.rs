@@ -72,6 +72,13 @@ pub enum Error {
     NoUser,
     #[error(transparent)]
     InvalidLifetime(#[from] InvalidLifetime),
+    /// An organization would keep these records for less time than the installation, which keeps them for so many
+    /// days, or for ever.
+    #[error("the {0:?} is kept for {1:?} days at least")]
+    KeptTooShort(Kind, Option<u32>),
+    /// So many keys of one credential are in force that there is no place for another.
+    #[error("a credential has no more keys than that")]
+    TooManySecrets,
     #[error("the external id is in use")]
     ExternalIdTaken,
     #[error("the user account is suspended")]
@@ -144,6 +151,8 @@ impl Error {
             | Self::SlugTaken
             | Self::NotEmpty
             | Self::InvalidLifetime(_)
+            | Self::KeptTooShort(..)
+            | Self::TooManySecrets
             | Self::NotFound(..)
             | Self::WrongState(..)
             | Self::ExternalIdTaken

@@ -1,13 +1,14 @@
 //! Queries that may take seconds on a large installation: sums over usage, searches of the audit log.
 //!
 //! They share the readers with everything else, and SQLite finishes a statement whose caller has gone.
-//! So few run at once, and of each caller one: whoever asks for much waits for itself.
+//! So few run at once, and of each tenant one: whoever asks for much waits for itself, with all its keys.
 
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use claviger_domain::actor::Owner;
 use claviger_domain::audit::Author;
 use claviger_store::StoreError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -15,48 +16,63 @@ use uuid::Uuid;
 
 use crate::{Call, Error};
 
-const AT_ONCE: usize = 2;
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Where some kind of heavy work waits for its turn.
 #[derive(Debug)]
-pub(crate) struct Heavy {
+pub(crate) struct Line {
     all: Arc<Semaphore>,
-    /// One place for each caller; only keys that exist get here.
-    callers: Mutex<HashMap<Option<Uuid>, Arc<Semaphore>>>,
+    /// One place for each tenant; only those that exist get here.
+    tenants: Mutex<HashMap<Option<Uuid>, Arc<Semaphore>>>,
 }
 
-impl Default for Heavy {
-    fn default() -> Self {
-        Self { all: Arc::new(Semaphore::new(AT_ONCE)), callers: Mutex::default() }
+/// A turn, for as long as it is held.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    _own: OwnedSemaphorePermit,
+    _all: OwnedSemaphorePermit,
+}
+
+impl Line {
+    /// In which so many tenants at once have their turn.
+    pub(crate) fn new(at_once: usize) -> Self {
+        Self { all: Arc::new(Semaphore::new(at_once)), tenants: Mutex::default() }
     }
-}
 
-impl Heavy {
-    async fn places(&self, caller: Option<Uuid>) -> Option<(OwnedSemaphorePermit, OwnedSemaphorePermit)> {
+    async fn turn(&self, tenant: Option<Uuid>) -> Option<Turn> {
         let own = {
-            let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
-            callers.entry(caller).or_insert_with(|| Arc::new(Semaphore::new(1))).clone()
+            let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+            tenants.entry(tenant).or_insert_with(|| Arc::new(Semaphore::new(1))).clone()
         };
         let own = own.acquire_owned().await.ok()?;
-        Some((own, self.all.clone().acquire_owned().await.ok()?))
+        Some(Turn { _own: own, _all: self.all.clone().acquire_owned().await.ok()? })
     }
 }
 
 impl Call {
-    /// Runs `query` when its turn comes. Its places are held until it has really ended, not until its
+    /// Runs `query` when its turn comes. Its place is held until it has really ended, not until its
     /// caller has lost patience.
     pub(crate) async fn heavy<T: Send + 'static>(
         &self,
         query: impl Future<Output = Result<T, StoreError>> + Send + 'static,
     ) -> Result<T, Error> {
-        let caller = Author::from(self.actor()).id;
-        let places = tokio::time::timeout(PATIENCE, self.app().heavy().places(caller)).await;
-        let places = places.ok().flatten().ok_or(Error::Busy)?;
+        let turn = self.turn_in(self.app().heavy()).await?;
         let running = tokio::spawn(async move {
-            let _places = places;
+            let _turn = turn;
             query.await
         });
         Ok(running.await.map_err(|gone| Error::Internal(gone.into()))??)
+    }
+
+    /// Waits for this caller's turn; [`Error::Busy`] when it does not come.
+    pub(crate) async fn turn_in(&self, line: &Line) -> Result<Turn, Error> {
+        let tenant = match self.owner() {
+            Owner::Organization(id) => Some(id.uuid()),
+            Owner::AdminKey(id) => Some(id.uuid()),
+            Owner::Installation => Author::from(self.actor()).id,
+        };
+        let turn = tokio::time::timeout(PATIENCE, line.turn(tenant)).await;
+        turn.ok().flatten().ok_or(Error::Busy)
     }
 }
 
@@ -65,15 +81,15 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_caller_has_one_place_and_all_have_two() {
-        let heavy = Heavy::default();
-        let waits = async |caller: u128| {
-            let places = heavy.places(Some(Uuid::from_u128(caller)));
-            tokio::time::timeout(Duration::from_millis(20), places).await.is_err()
+    async fn a_tenant_has_one_place_and_all_have_two() {
+        let line = Line::new(2);
+        let waits = async |tenant: u128| {
+            let turn = line.turn(Some(Uuid::from_u128(tenant)));
+            tokio::time::timeout(Duration::from_millis(20), turn).await.is_err()
         };
-        let first = heavy.places(Some(Uuid::from_u128(1))).await;
+        let first = line.turn(Some(Uuid::from_u128(1))).await;
         assert!(waits(1).await, "its one place is taken");
-        let second = heavy.places(Some(Uuid::from_u128(2))).await;
+        let second = line.turn(Some(Uuid::from_u128(2))).await;
         assert!(waits(3).await, "both places are taken");
         drop(first);
         assert!(!waits(1).await && !waits(3).await);

@@ -85,7 +85,8 @@ struct Inner {
     quotas: quota::Quotas,
     journal: journal::Journal,
     under_way: repeat::UnderWay,
-    heavy: heavy::Heavy,
+    heavy: heavy::Line,
+    exports: heavy::Line,
     recent: recent::Recent,
     engine: Engine,
     memory: memory::Memory,
@@ -136,7 +137,9 @@ impl App {
             quotas: quota::Quotas::new(admin_limit_per_minute),
             journal: journal::Journal::default(),
             under_way: repeat::UnderWay::default(),
-            heavy: heavy::Heavy::default(),
+            heavy: heavy::Line::new(2),
+            // Each holds two pages, for as long as its receiver takes.
+            exports: heavy::Line::new(8),
             recent: recent::Recent::default(),
             memory: memory::Memory::default(),
             drain: drain::Drain::from(drained),
@@ -218,8 +221,14 @@ impl App {
         &self.0.recent
     }
 
-    pub(crate) fn heavy(&self) -> &heavy::Heavy {
+    /// For queries that may take seconds.
+    pub(crate) fn heavy(&self) -> &heavy::Line {
         &self.0.heavy
+    }
+
+    /// For exports, which last as long as their receivers like.
+    pub(crate) fn exports(&self) -> &heavy::Line {
+        &self.0.exports
     }
 
     pub(crate) fn journal(&self) -> &journal::Journal {

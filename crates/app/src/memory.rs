@@ -385,9 +385,12 @@ async fn put_in_force(app: &App, resource: Resource, target: Uuid) -> Result<(),
             Ok(())
         }
         Resource::Role => {
-            for role in store.roles().find_many_unscoped(&[RoleId::from_uuid(target)]).await? {
-                app.put_in_force(Change::Role(role.into()));
-            }
+            let id = RoleId::from_uuid(target);
+            let found = store.roles().find_many_unscoped(&[id]).await?.pop();
+            app.put_in_force(match found {
+                Some(role) => Change::Role(role.into()),
+                None => Change::RoleDeleted(id),
+            });
             Ok(())
         }
         Resource::Settings => app.reload_settings().await,

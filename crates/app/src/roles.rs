@@ -19,6 +19,9 @@ use crate::field::Changes;
 use crate::memory::Learn;
 use crate::{Answer, Call, Error, Field, State, organizations};
 
+/// Of the users who have a role, so many are told with it: a list by role has them all.
+pub const MOST_TOLD: u64 = 100;
+
 /// Any role, and how many users have it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
@@ -140,15 +143,15 @@ pub async fn list(call: &Call, organization: OrganizationId) -> Result<Vec<Seen>
     let owner = call.owner_within(Some(organization))?;
     let store = call.app().store();
     let since = organizations::since(store, organization).await?;
-    let held = store.user_accounts().roles_of(owner).await?;
+    let counted = store.user_accounts().counted_by_roles(owner).await?;
     let system = SystemRole::ALL.into_iter().map(Known::System);
     let custom = store.roles().list(organization).await?.into_iter().map(Known::Custom);
-    let count = |id| held.iter().filter(|roles| roles.contains(id)).count() as u64;
-    let seen = |role: Known| Seen { users: count(role.id()), created_at: role.created_at(since), role };
+    let seen =
+        |role: Known| Seen { users: users_of(&counted, role.id()), created_at: role.created_at(since), role };
     Ok(system.chain(custom).map(seen).collect())
 }
 
-/// One role, and who has it.
+/// One role, and the first [`MOST_TOLD`] of those who have it.
 ///
 /// # Errors
 /// [`Error::Refused`]; [`Error::NotFound`] when the organization has no such role.
@@ -164,9 +167,25 @@ pub async fn find(
         Some(role) => Known::System(role),
         None => Known::Custom(store.roles().find(organization, id).await?.ok_or_else(missing)?),
     };
-    let holders = store.user_accounts().holders(owner, id).await?;
-    let created_at = role.created_at(organizations::since(store, organization).await?);
-    Ok((Seen { role, users: holders.len() as u64, created_at }, holders))
+    let since = organizations::since(store, organization).await?;
+    told(store, owner, role, since).await
+}
+
+/// `since` is when the role's organization was made.
+async fn told(
+    tables: &impl Tables,
+    owner: Owner,
+    role: Known,
+    since: Timestamp,
+) -> Result<(Seen, Vec<UserAccount>), Error> {
+    let id = role.id();
+    let counted = tables.user_accounts().counted_by_roles(owner).await?;
+    let holders = tables.user_accounts().holders(owner, id, MOST_TOLD).await?;
+    Ok((Seen { users: users_of(&counted, id), created_at: role.created_at(since), role }, holders))
+}
+
+fn users_of(counted: &[(RoleIds, u64)], role: RoleId) -> u64 {
+    counted.iter().filter(|(roles, _)| roles.contains(role)).map(|(_, users)| users).sum()
 }
 
 /// Makes a role.
@@ -239,11 +258,10 @@ pub async fn update<A: Answer>(
         changes.apply("permissions", &mut role.permissions, permissions, |it| Detail::Text(it.to_string()));
         let role = role.touched(now);
         tx.roles().save(&role).await?;
-        let holders = tx.user_accounts().holders(Owner::Organization(organization), id).await?;
         let fact = fact(&role, Verb::Updated, vec![("changes".to_owned(), changes.into_detail())]);
-        let created_at = role.created_at;
-        let seen = Seen { role: Known::Custom(role), users: holders.len() as u64, created_at };
-        Ok(Changed { outcome: (seen, holders), entries: vec![fact] })
+        let since = role.created_at;
+        let outcome = told(tx, Owner::Organization(organization), Known::Custom(role), since).await?;
+        Ok(Changed { outcome, entries: vec![fact] })
     })
     .await
 }
@@ -263,11 +281,13 @@ pub async fn delete<A: Answer>(
     let organization = call.tenant(Some(organization))?.organization;
     call.change(ManageRoles, word, async |tx: &Tx, _: Timestamp| {
         let role = held(tx, organization, id, precondition).await?;
-        if !tx.user_accounts().holders(Owner::Organization(organization), id).await?.is_empty() {
+        if !tx.user_accounts().holders(Owner::Organization(organization), id, 1).await?.is_empty() {
             return Err(Error::RoleInUse);
         }
         tx.roles().delete(id).await?;
-        Ok(Changed { outcome: (), entries: vec![fact(&role, Verb::Deleted, Vec::new())] })
+        let learn = Learn::Engine(Change::RoleDeleted(id));
+        let fact = Fact { learn, ..fact(&role, Verb::Deleted, Vec::new()) };
+        Ok(Changed { outcome: (), entries: vec![fact] })
     })
     .await
 }
@@ -319,7 +339,7 @@ pub(crate) async fn permissions_of(tables: &impl Tables, user: &UserAccount) -> 
     Ok(user.roles.permissions(&custom_of(tables, &user.roles).await?))
 }
 
-/// The roles that a caller names, held until the transaction ends.
+/// The roles that a caller names: they stay as they are until the transaction ends.
 pub(crate) async fn named(
     tx: &Tx,
     organization: OrganizationId,
@@ -331,11 +351,11 @@ pub(crate) async fn named(
         let (system, found) = match named {
             Named::Id(id) => match SystemRole::of_id(*id) {
                 Some(role) => (Some(role), None),
-                None => (None, tx.roles().find_for_update(organization, *id).await?),
+                None => (None, tx.roles().find_to_refer_to(organization, *id).await?),
             },
             Named::Name(name) => match SystemRole::of_name(name.as_str()) {
                 Some(role) => (Some(role), None),
-                None => (None, tx.roles().find_by_name_for_update(organization, name).await?),
+                None => (None, tx.roles().find_by_name_to_refer_to(organization, name).await?),
             },
         };
         match (system, found) {
@@ -358,7 +378,7 @@ async fn free_name(
     own: Option<RoleId>,
 ) -> Result<(), Error> {
     let other =
-        tx.roles().find_by_name_for_update(organization, name).await?.filter(|role| Some(role.id) != own);
+        tx.roles().find_by_name_to_refer_to(organization, name).await?.filter(|role| Some(role.id) != own);
     match SystemRole::of_name(name.as_str()).is_some() || other.is_some() {
         true => Err(Error::RoleNameTaken),
         false => Ok(()),

@@ -2,13 +2,13 @@
 
 use claviger_domain::Timestamp;
 use claviger_domain::account::{AccountStatus, UserAccount};
-use claviger_domain::actor::Actor;
+use claviger_domain::actor::{Actor, Owner};
 use claviger_domain::audit::{Detail, Details, Resource, Verb};
 use claviger_domain::capability::Capability::{ManageUsers, ViewUsers};
 use claviger_domain::ids::{OrganizationId, UserAccountId};
 use claviger_domain::page::{Slice, Window};
 use claviger_domain::revision::Precondition;
-use claviger_domain::role::Role;
+use claviger_domain::role::{Role, SystemRole};
 use claviger_domain::text::{BillingPlan, Email, ExternalId, Metadata, Name};
 use claviger_engine::Change;
 use claviger_store::{Tables, Tx, UserFilter};
@@ -119,14 +119,33 @@ pub(crate) async fn held(
     precondition: &Precondition,
     needed: State,
 ) -> Result<UserAccount, Error> {
-    let found = tx.user_accounts().find_for_update(call.owner(), id).await?;
+    let found = held_by(call, tx, call.owner(), id).await?;
     let account = found.ok_or(Error::NotFound(Resource::UserAccount, needed))?;
     if precondition.admits(account.revision) { Ok(account) } else { Err(Error::Stale) }
 }
 
-/// Whoever lets an account's keys work again must hold all that its roles permit. Partners hold no scopes, and
+/// The owner's account, held until the transaction ends, and its organization with it: whether it is the last owner is
+/// asked there. Rows are held in one order everywhere, so that no two changes wait for one another: organization,
+/// accounts, roles, credentials, and last the ends of the audit log's chains.
+pub(crate) async fn held_by(
+    call: &Call,
+    tx: &Tx,
+    owner: Owner,
+    id: UserAccountId,
+) -> Result<Option<UserAccount>, Error> {
+    let organization = match owner {
+        Owner::Organization(own) => Some(own),
+        Owner::AdminKey(_) => call.actor().organization(),
+        Owner::Installation => tx.user_accounts().find(owner, id).await?.map(|account| account.organization),
+    };
+    let Some(organization) = organization else { return Ok(None) };
+    tx.organizations().find_for_update_unscoped(organization).await?;
+    Ok(tx.user_accounts().find_for_update(owner, id).await?)
+}
+
+/// Whoever lets an account's keys work again, or says who it is, must hold all that its roles permit. Partners hold no scopes, and
 /// reach no accounts but their own.
-async fn may_start(
+async fn may_act_for(
     call: &Call,
     tx: &Tx,
     account: &UserAccount,
@@ -141,17 +160,18 @@ async fn may_start(
     }
 }
 
-/// That somebody still owns the organization of an account that did: whoever asks has saved what becomes of it.
+/// That somebody still owns the organization of an account that did: whoever asks holds both ([`held_by`]), and has saved
+/// what becomes of the account.
 pub(crate) async fn an_owner_stays(tx: &Tx, before: &UserAccount, after: &UserAccount) -> Result<(), Error> {
     if !before.is_active_owner() || after.is_active_owner() {
         return Ok(());
     }
-    // Two owners who leave at once wait for each other here.
-    tx.organizations().find_for_update_unscoped(before.organization).await?;
-    let organization = claviger_domain::actor::Owner::Organization(before.organization);
-    let role = claviger_domain::role::SystemRole::Owner.id();
-    let owners = tx.user_accounts().holders(organization, role).await?;
-    if owners.iter().any(UserAccount::is_active_owner) { Ok(()) } else { Err(Error::LastOwner) }
+    let organization = Owner::Organization(before.organization);
+    let role = SystemRole::Owner.id();
+    match tx.user_accounts().has_active_holder(organization, role).await? {
+        true => Ok(()),
+        false => Err(Error::LastOwner),
+    }
 }
 
 fn missing() -> Error {

@@ -1,7 +1,7 @@
 //! Where a caller may come from, and where it came from.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 use ipnet::IpNet;
@@ -65,29 +65,33 @@ impl FromStr for IpAllowlist {
 /// The address a request came from: the peer, or, when the peer is a trusted proxy, the right-most
 /// entry of `forwarded_for` that is not one. Entries further left are the client's own claims.
 ///
-/// `forwarded_for` holds the values of every `X-Forwarded-For` field, in the order received. `None`
-/// when the peer is unknown. Behind trusted proxies only, the left-most readable entry is taken.
+/// `forwarded_for` holds the values of every `X-Forwarded-For` field, in the order received, as the bytes
+/// they came as. An entry may name a port (`192.0.2.7:443`, `[2001:db8::1]:443`), as some proxies do. `None`
+/// when the peer is unknown, or a trusted proxy names something that is no address: then nobody can tell where
+/// the request came from, and an allowlist admits nothing. Behind trusted proxies only, the left-most entry is
+/// taken.
 #[must_use]
 pub fn client_address(
     peer: Option<IpAddr>,
-    forwarded_for: &[&str],
+    forwarded_for: &[&[u8]],
     trusted_proxies: &[IpNet],
 ) -> Option<IpAddr> {
     let trusted = |address: &IpAddr| trusted_proxies.iter().any(|block| block.contains(address));
-    let peer = peer?.to_canonical();
-    if !trusted(&peer) {
-        return Some(peer);
-    }
-    let mut last = peer;
-    for entry in forwarded_for.iter().rev().flat_map(|line| line.rsplit(',')) {
-        // What a trusted proxy wrote and cannot be read ends the chain of trust.
-        let Ok(address) = entry.trim().parse::<IpAddr>() else { break };
-        last = address.to_canonical();
+    let mut last = peer?.to_canonical();
+    let lines = forwarded_for.iter().rev().filter(|line| !line.trim_ascii().is_empty());
+    for entry in lines.flat_map(|line| line.rsplit(|byte| *byte == b',')) {
         if !trusted(&last) {
             break;
         }
+        last = entry_address(entry)?.to_canonical();
     }
     Some(last)
+}
+
+/// Byte by byte: what a client has put further left need not even be text.
+fn entry_address(entry: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(entry).ok()?.trim();
+    text.parse().or_else(|_| text.parse::<SocketAddr>().map(|address| address.ip())).ok()
 }
 
 #[cfg(test)]
@@ -115,21 +119,29 @@ mod tests {
     #[test]
     fn only_trusted_proxies_are_believed() {
         let proxies = ["10.0.0.0/8".parse().unwrap()];
-        let cases: [(&str, &[&str], &str); 6] = [
-            ("203.0.113.9", &["1.1.1.1"], "203.0.113.9"),
-            ("10.0.0.1", &[], "10.0.0.1"),
-            ("10.0.0.1", &["6.6.6.6, 203.0.113.9"], "203.0.113.9"),
-            ("10.0.0.1", &["6.6.6.6", "203.0.113.9, 10.0.0.2"], "203.0.113.9"),
-            ("10.0.0.1", &["6.6.6.6, rubbish"], "10.0.0.1"),
-            ("10.0.0.1", &["10.0.0.3"], "10.0.0.3"),
+        type Case = (&'static str, &'static [&'static [u8]], Option<&'static str>);
+        let cases: [Case; 13] = [
+            ("203.0.113.9", &[b"1.1.1.1"], Some("203.0.113.9")),
+            ("10.0.0.1", &[], Some("10.0.0.1")),
+            ("10.0.0.1", &[b"", b" "], Some("10.0.0.1")),
+            ("10.0.0.1", &[b"6.6.6.6, 203.0.113.9"], Some("203.0.113.9")),
+            ("10.0.0.1", &[b"6.6.6.6", b"203.0.113.9, 10.0.0.2"], Some("203.0.113.9")),
+            ("10.0.0.1", &[b"6.6.6.6, rubbish"], None),
+            ("10.0.0.1", &[b"6.6.6.6, "], None),
+            ("10.0.0.1", &[b"rubbish, 203.0.113.9"], Some("203.0.113.9")),
+            ("10.0.0.1", &[b"\xff\xfe, 203.0.113.9"], Some("203.0.113.9")),
+            ("10.0.0.1", &[b"6.6.6.6, \xff"], None),
+            ("10.0.0.1", &[b"203.0.113.9:4711, 10.0.0.2:80"], Some("203.0.113.9")),
+            ("10.0.0.1", &[b"[2001:db8::1]:4711"], Some("2001:db8::1")),
+            ("10.0.0.1", &[b"10.0.0.3"], Some("10.0.0.3")),
         ];
         for (peer, forwarded, expected) in cases {
             assert_eq!(
                 client_address(Some(ip(peer)), forwarded, &proxies),
-                Some(ip(expected)),
+                expected.map(ip),
                 "{peer} {forwarded:?}"
             );
         }
-        assert_eq!(client_address(None, &["1.1.1.1"], &proxies), None);
+        assert_eq!(client_address(None, &[b"1.1.1.1"], &proxies), None);
     }
 }

@@ -54,6 +54,9 @@ pub struct Organization {
     pub id: OrganizationId,
     /// What people call it; the partner surface tells it as `admin_entity_name`. Not unique.
     pub name: Name,
+    /// Whether it chose the name itself. Such a name says nothing about who it is: admin keys are made for the
+    /// entity of a name that the operator gave.
+    pub is_self_named: bool,
     /// Its name in addresses, unique in the installation.
     pub slug: Slug,
     /// Where it is reached; `None` when unknown. No mail is sent to it.
@@ -94,6 +97,7 @@ impl Organization {
         Self {
             id,
             name,
+            is_self_named: false,
             slug,
             email: None,
             plan: None,

@@ -177,10 +177,9 @@ impl RoleIds {
     /// What they permit together: the system roles among them, and those of `custom` that are.
     #[must_use]
     pub fn permissions<'a>(&self, custom: impl IntoIterator<Item = &'a Role>) -> Scopes {
-        let system = self.iter().filter_map(SystemRole::of_id);
-        let held = system.fold(Scopes::default(), |held, role| held.join(&role.permissions()));
-        let custom = custom.into_iter().filter(|role| self.contains(role.id));
-        custom.fold(held, |held, role| held.join(&role.permissions))
+        let system: Vec<_> = self.iter().filter_map(SystemRole::of_id).map(SystemRole::permissions).collect();
+        let custom = custom.into_iter().filter(|role| self.contains(role.id)).map(|role| &role.permissions);
+        system.iter().chain(custom).flat_map(Scopes::iter).collect()
     }
 }
 

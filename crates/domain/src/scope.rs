@@ -12,11 +12,14 @@
 //! # Ok::<(), InvalidScope>(())
 //! ```
 
+use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
 
+mod cover;
 mod held;
 
+use cover::Cover;
 pub use held::Held;
 
 /// Every scope but those of the platform.
@@ -128,7 +131,8 @@ impl Scopes {
     /// Those of `wanted` that none of them covers.
     #[must_use]
     pub fn lacking(&self, wanted: &Self) -> Vec<Scope> {
-        wanted.iter().filter(|scope| !self.cover(scope)).cloned().collect()
+        let cover = Cover::of(self);
+        wanted.iter().filter(|scope| !cover.covers(scope.as_str())).cloned().collect()
     }
 
     /// Whether there is none.
@@ -137,39 +141,31 @@ impl Scopes {
         self.0.is_empty()
     }
 
-    /// What both cover, no word twice.
+    /// What both cover, no word twice: of either, what the other covers.
     #[must_use]
     pub fn meet(&self, other: &Self) -> Self {
-        let mut met: Vec<Scope> = Vec::new();
-        for one in self.iter() {
-            for another in other.iter() {
-                let narrower = match (one.covers(another), another.covers(one)) {
-                    (true, _) => another,
-                    (false, true) => one,
-                    (false, false) => continue,
-                };
-                if !met.contains(narrower) {
-                    met.push(narrower.clone());
-                }
-            }
-        }
-        Self(met)
+        let (own, others) = (Cover::of(self), Cover::of(other));
+        let from_own = self.iter().filter(|scope| others.covers(scope.as_str()));
+        from_own.chain(other.iter().filter(|scope| own.covers(scope.as_str()))).collect()
     }
 
     /// What either covers, no word twice.
     #[must_use]
-    pub fn join(mut self, other: &Self) -> Self {
-        for scope in other.iter() {
-            if !self.0.contains(scope) {
-                self.0.push(scope.clone());
-            }
-        }
-        self
+    pub fn join(self, other: &Self) -> Self {
+        self.iter().chain(other.iter()).collect()
     }
 
     /// The scopes, in the order they were given.
     pub fn iter(&self) -> impl Iterator<Item = &Scope> {
         self.0.iter()
+    }
+}
+
+impl<'a> FromIterator<&'a Scope> for Scopes {
+    /// In the order they come, no word twice.
+    fn from_iter<T: IntoIterator<Item = &'a Scope>>(scopes: T) -> Self {
+        let mut seen = HashSet::new();
+        Self(scopes.into_iter().filter(|scope| seen.insert(scope.as_str())).cloned().collect())
     }
 }
 

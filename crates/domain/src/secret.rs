@@ -210,6 +210,10 @@ pub struct SecretVersion {
 }
 
 impl SecretVersion {
+    /// The most secrets of one credential that are remembered, and so can be in force at once: a key rotated every
+    /// quarter of an hour, with an overlap of a day, has fewer.
+    pub const MOST: u32 = 100;
+
     /// Whether the secret may still be used at `now`.
     #[must_use]
     pub fn is_in_force(&self, now: Timestamp) -> bool {

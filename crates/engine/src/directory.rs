@@ -6,13 +6,12 @@
 //! ([`Directory::insert`]) may be overtaken by such a change between the read and here: so the reader takes
 //! a [`Mark`] first, and what was changed since is refused and must be read again.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 
 use arc_swap::ArcSwapOption;
-use claviger_domain::Timestamp;
 use claviger_domain::account::UserAccount;
 use claviger_domain::address::IpAllowlist;
 use claviger_domain::credential::Credential;
@@ -20,13 +19,13 @@ use claviger_domain::ids::{CredentialId, OrganizationId, RoleId, UserAccountId};
 use claviger_domain::limit::{Counter, Limits};
 use claviger_domain::organization::Organization;
 use claviger_domain::revision::Revision;
-use claviger_domain::role::{Role, RoleIds};
+use claviger_domain::role::{Role, RoleIds, SystemRole};
 use claviger_domain::scope::Scopes;
 use claviger_domain::secret::{Digest, SecretVersion};
 use uuid::Uuid;
 
 use crate::purse::Purse;
-use crate::snapshot::{KnownOrganization, KnownUserAccount, Parts, Shared, Snapshot, ends};
+use crate::snapshot::{Ends, KnownOrganization, KnownUserAccount, Parts, Shared, Snapshot};
 use crate::sync::{Mutex, MutexGuard};
 
 /// A change that was committed.
@@ -38,6 +37,8 @@ pub enum Change {
     UserAccount(Box<UserAccount>, Vec<Role>),
     /// A role in its new state: whoever has it has what it permits now.
     Role(Box<Role>),
+    /// A role is gone; nobody has it any more.
+    RoleDeleted(RoleId),
     /// An organization in its new state.
     Organization(Box<Organization>),
 }
@@ -123,6 +124,8 @@ struct Feed {
     organizations: HashMap<OrganizationId, Arc<Shared<KnownOrganization>>>,
     user_accounts: HashMap<UserAccountId, Arc<Shared<KnownUserAccount>>, BuildHasherDefault<Uniform>>,
     roles: HashMap<RoleId, Role>,
+    /// Who has each role of an organization's own making, or had it.
+    holders: HashMap<RoleId, HashSet<UserAccountId>>,
     limits: Interned<Limits>,
     scopes: Interned<Scopes>,
     allowlists: Interned<IpAllowlist>,
@@ -143,6 +146,13 @@ impl Directory {
     /// How many keys are known.
     pub(crate) fn len(&self) -> usize {
         self.versions.len()
+    }
+
+    /// How many roles are known, and of how many it is known who has them.
+    #[cfg(test)]
+    pub(crate) fn known_roles(&self) -> (usize, usize) {
+        let feed = self.feed();
+        (feed.roles.len(), feed.holders.len())
     }
 
     fn feed(&self) -> MutexGuard<'_, Feed> {
@@ -172,6 +182,10 @@ impl Directory {
                 }
             }
             Change::Role(role) => feed.role(*role),
+            Change::RoleDeleted(id) => {
+                feed.roles.remove(&id);
+                feed.holders.remove(&id);
+            }
             Change::Credential(credential, secrets) => {
                 let is_new = feed.note(credential.id.uuid(), credential.revision);
                 if is_new || feed.records.contains_key(&credential.id) {
@@ -199,7 +213,7 @@ impl Directory {
         let organization = feed.organizations.get(&credential.organization).cloned();
         let user_account = credential.user_account.map(|id| feed.user_accounts.get(&id).cloned());
         let ends = match (secrets, &before) {
-            (Some(secrets), _) => Some(ends(secrets)),
+            (Some(secrets), _) => Some(Ends::of(secrets)),
             (None, Some(before)) => Some(before.ends.clone()),
             (None, None) => None,
         };
@@ -244,9 +258,9 @@ impl Directory {
             return false;
         }
         // The same state may be more than what is held of it: the read has every secret.
-        if newest != Some(credential.revision) || !feed.holds(id, &ends(&secrets)) {
+        if newest != Some(credential.revision) || !feed.holds(id, &Ends::of(&secrets)) {
             let (organization, user_account) = (organization.clone(), user_account.clone());
-            self.place(&mut feed, credential, &secrets, ends(&secrets), organization, user_account);
+            self.place(&mut feed, credential, &secrets, Ends::of(&secrets), organization, user_account);
         }
         // What is spent from already, is spent from here: the database comes behind.
         for LoadedCounter { owner, name, window_seconds, counter } in spent {
@@ -268,7 +282,7 @@ impl Directory {
         feed: &mut Feed,
         credential: Credential,
         secrets: &[SecretVersion],
-        ends: Box<[(u32, Timestamp)]>,
+        ends: Ends,
         organization: Arc<Shared<KnownOrganization>>,
         user_account: Option<Arc<Shared<KnownUserAccount>>>,
     ) {
@@ -306,9 +320,9 @@ impl Feed {
     }
 
     /// Whether these ends of a credential's secrets are the ones that are known.
-    fn holds(&self, id: CredentialId, ends: &[(u32, Timestamp)]) -> bool {
+    fn holds(&self, id: CredentialId, ends: &Ends) -> bool {
         let snapshot = self.records.get(&id).and_then(|record| record.snapshot.load_full());
-        snapshot.is_some_and(|snapshot| *snapshot.ends == *ends)
+        snapshot.is_some_and(|snapshot| snapshot.ends == *ends)
     }
 
     fn has_overtaken(&self, Mark(mark): Mark, read: [Option<Uuid>; 3]) -> bool {
@@ -337,21 +351,25 @@ impl Feed {
         match known {
             Some(known) => {
                 if known.facts.load().revision < account.revision {
-                    let permissions = self.permissions(&account.roles);
+                    let permissions = self.permissions(account.id, &account.roles);
                     known.facts.store(Arc::new(KnownUserAccount::new(account, permissions)));
                 }
                 known
             }
             None => {
                 let id = account.id;
-                let permissions = self.permissions(&account.roles);
+                let permissions = self.permissions(id, &account.roles);
                 let new = Shared::new(KnownUserAccount::new(account, permissions));
                 self.user_accounts.entry(id).or_insert(new).clone()
             }
         }
     }
 
-    fn permissions(&mut self, roles: &RoleIds) -> Arc<Scopes> {
+    /// What these roles permit; and remembers that `holder` has them.
+    fn permissions(&mut self, holder: UserAccountId, roles: &RoleIds) -> Arc<Scopes> {
+        for id in roles.iter().filter(|id| SystemRole::of_id(*id).is_none()) {
+            self.holders.entry(id).or_default().insert(holder);
+        }
         let permissions = roles.permissions(roles.iter().filter_map(|id| self.roles.get(&id)));
         self.scopes.one(&permissions)
     }
@@ -363,12 +381,14 @@ impl Feed {
             return;
         }
         self.roles.insert(id, role);
-        let holders: Vec<_> =
-            self.user_accounts.values().filter(|it| it.facts.load().roles.contains(id)).cloned().collect();
-        for holder in holders {
+        for holder in self.holders.remove(&id).unwrap_or_default() {
+            let Some(holder) = self.user_accounts.get(&holder).cloned() else { continue };
             let facts = holder.facts.load_full();
-            let permissions = self.permissions(&facts.roles);
-            holder.facts.store(Arc::new(facts.permitted(permissions)));
+            // Who had it once is forgotten here.
+            if facts.roles.contains(id) {
+                let permissions = self.permissions(facts.id, &facts.roles);
+                holder.facts.store(Arc::new(facts.permitted(permissions)));
+            }
         }
     }
 }

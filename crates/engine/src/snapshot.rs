@@ -88,8 +88,7 @@ pub struct Snapshot {
     pub(crate) is_disabled: bool,
     pub(crate) has_credits: bool,
     pub(crate) ip_allowlist: Arc<IpAllowlist>,
-    /// The secrets that have an end, by their number.
-    pub(crate) ends: Box<[(u32, Timestamp)]>,
+    pub(crate) ends: Ends,
     pub(crate) organization: Arc<Shared<KnownOrganization>>,
     pub(crate) user_account: Option<Arc<Shared<KnownUserAccount>>>,
     pub(crate) revision: Revision,
@@ -106,6 +105,7 @@ impl From<Organization> for KnownOrganization {
         let Organization {
             id,
             name,
+            is_self_named: _,
             slug,
             email: _,
             plan: _,
@@ -161,9 +161,27 @@ impl KnownUserAccount {
     }
 }
 
-/// The ends of secrets, as a snapshot holds them.
-pub(crate) fn ends(secrets: &[SecretVersion]) -> Box<[(u32, Timestamp)]> {
-    secrets.iter().filter_map(|secret| Some((secret.number, secret.ends_at?))).collect()
+/// The ends of a credential's secrets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ends {
+    newest: u32,
+    /// The secrets that have an end, by their number.
+    told: Box<[(u32, Timestamp)]>,
+}
+
+impl Ends {
+    /// Those of all secrets that are remembered.
+    pub(crate) fn of(secrets: &[SecretVersion]) -> Self {
+        let newest = secrets.iter().map(|secret| secret.number).max().unwrap_or_default();
+        let told = secrets.iter().filter_map(|secret| Some((secret.number, secret.ends_at?))).collect();
+        Self { newest, told }
+    }
+
+    /// When the secret of this number ends. One that is not remembered any more has ended.
+    fn end(&self, number: u32) -> Option<Timestamp> {
+        let told = self.told.iter().find(|(ended, _)| *ended == number).map(|(_, end)| *end);
+        told.or_else(|| (number < self.newest).then_some(Timestamp::MIN_UTC))
+    }
 }
 
 /// The parts of a snapshot that are not the credential's alone.
@@ -171,7 +189,7 @@ pub(crate) struct Parts {
     pub(crate) scopes: Arc<Scopes>,
     pub(crate) limits: Arc<Limits>,
     pub(crate) ip_allowlist: Arc<IpAllowlist>,
-    pub(crate) ends: Box<[(u32, Timestamp)]>,
+    pub(crate) ends: Ends,
     pub(crate) organization: Arc<Shared<KnownOrganization>>,
     pub(crate) user_account: Option<Arc<Shared<KnownUserAccount>>>,
 }
@@ -230,11 +248,10 @@ impl Snapshot {
         organization: &'a KnownOrganization,
         user_account: Option<&'a KnownUserAccount>,
     ) -> Facts<'a> {
-        let end = self.ends.iter().find(|(ended, _)| *ended == number);
         Facts {
             is_revoked: self.is_revoked,
             expires_at: self.expires_at,
-            secret_ends_at: end.map(|(_, end)| *end),
+            secret_ends_at: self.ends.end(number),
             is_disabled: self.is_disabled,
             is_user_suspended: user_account.is_some_and(|account| account.is_suspended),
             is_organization_suspended: organization.is_suspended,

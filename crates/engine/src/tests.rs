@@ -13,10 +13,10 @@ use std::convert::Infallible;
 use chrono::TimeDelta;
 use claviger_domain::account::{AccountStatus, UserAccount};
 use claviger_domain::credential::{Class, Credential};
-use claviger_domain::ids::{OrganizationId, SecretId, UserAccountId};
+use claviger_domain::ids::{OrganizationId, RoleId, SecretId, UserAccountId};
 use claviger_domain::organization::{Organization, Slug};
 use claviger_domain::revision::Revision;
-use claviger_domain::role::RoleIds;
+use claviger_domain::role::{Role, RoleIds};
 use claviger_domain::secret::{KeyFormat, Plaintext, SecretVersion};
 use claviger_domain::text::{Metadata, Name};
 use uuid::Uuid;
@@ -86,6 +86,19 @@ fn user_account(n: u64, organization: &Organization) -> UserAccount {
         first_name: None,
         last_name: None,
         roles: RoleIds::default(),
+        created_at: at(0),
+        updated_at: None,
+        revision: Revision::FIRST,
+    }
+}
+
+fn role(n: u64, organization: &Organization, permissions: &str) -> Role {
+    Role {
+        id: RoleId::from_uuid(Uuid::from_u64_pair(5, n)),
+        organization: organization.id,
+        name: Name::new(&format!("Role {n}")).unwrap(),
+        description: None,
+        permissions: permissions.parse().unwrap(),
         created_at: at(0),
         updated_at: None,
         revision: Revision::FIRST,
@@ -216,6 +229,11 @@ fn decide(engine: &Engine, key: &str, cost: u32, now: Timestamp) -> Decision {
 
 fn code(engine: &Engine, key: &str, cost: u32, now: Timestamp) -> Code {
     decide(engine, key, cost, now).code
+}
+
+/// What a key holds now.
+fn scopes_of(engine: &Engine, key: &str) -> String {
+    decide(engine, key, 0, at(0)).about.unwrap().known.held().scopes().to_string()
 }
 
 /// What is left of each limit, and of the balance.

@@ -182,8 +182,7 @@ pub(crate) fn address(peer: Option<IpAddr>, headers: &HeaderMap, settings: &Http
     if settings.trusted_proxies.is_empty() {
         return client_address(peer, &[], &[]);
     }
-    let lines: Vec<&str> =
-        headers.get_all("x-forwarded-for").iter().map(|line| line.to_str().unwrap_or_default()).collect();
+    let lines: Vec<&[u8]> = headers.get_all("x-forwarded-for").iter().map(HeaderValue::as_bytes).collect();
     client_address(peer, &lines, &settings.trusted_proxies)
 }
 

@@ -5,11 +5,12 @@ use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use claviger_app::engine::journal::JournalError;
-use claviger_app::{Error, State};
+use claviger_app::{Error, Kind, State};
 use claviger_domain::actor::Refusal;
 use claviger_domain::capability::Door;
 use claviger_domain::role::RoleIds;
 use claviger_domain::scope::Scope;
+use claviger_domain::secret::SecretVersion;
 use claviger_domain::settings::InvalidLifetime;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -53,6 +54,9 @@ pub(crate) fn told(fault: &Fault) -> Told {
     let (status, code, detail) = sentence(fault);
     let field = match fault {
         Fault::Invalid(Invalid { field, .. }) => Some(field.clone()),
+        // Only an organization's own surface refuses these.
+        Fault::App(Error::KeptTooShort(Kind::AuditLog, _)) => Some("settings.retention.auditDays".to_owned()),
+        Fault::App(Error::KeptTooShort(..)) => Some("settings.retention.usageDays".to_owned()),
         Fault::App(Error::OutOfReach { place }) => Some(format!("reports[{place}].occurred_at")),
         _ => None,
     };
@@ -204,6 +208,24 @@ fn of_use_case(error: &Error) -> (StatusCode, &'static str, String) {
             StatusCode::BAD_REQUEST,
             "expiry_too_late",
             format!("The organization's keys live for at most {} seconds", most.num_seconds()),
+        ),
+        Error::KeptTooShort(_, least) => (
+            StatusCode::BAD_REQUEST,
+            "retention_too_short",
+            match least {
+                Some(days) => {
+                    format!("The installation keeps these records for {days} days: keep them as long")
+                }
+                None => "The installation keeps these records for ever: no days can be given".to_owned(),
+            },
+        ),
+        Error::TooManySecrets => (
+            StatusCode::CONFLICT,
+            "too_many_secrets",
+            format!(
+                "{} keys of this credential are in force: rotate with a shorter overlap",
+                SecretVersion::MOST
+            ),
         ),
         Error::ExternalIdTaken => {
             text(StatusCode::CONFLICT, "external_id_taken", "Another user has this external id")

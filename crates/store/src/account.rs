@@ -8,7 +8,7 @@ use claviger_domain::revision::Revision;
 use claviger_domain::role::RoleIds;
 use claviger_domain::text::{BillingPlan, Email, ExternalId, Metadata, Name};
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::SimpleExpr;
+use sea_orm::sea_query::{LockType, SimpleExpr};
 use sea_orm::{Condition, IntoActiveModel, QueryOrder, QuerySelect};
 
 use crate::owned::owned;
@@ -157,7 +157,7 @@ impl<C: ConnectionTrait> UserAccounts<'_, C> {
 
     /// The account of this id; `None` when the owner has no such account.
     pub async fn find(&self, owner: Owner, id: UserAccountId) -> Result<Option<UserAccount>, StoreError> {
-        self.one(owner, id, false).await
+        self.one(of_id(owner, id)).await
     }
 
     /// As [`Self::find`], and holds the row until the transaction ends.
@@ -166,17 +166,19 @@ impl<C: ConnectionTrait> UserAccounts<'_, C> {
         owner: Owner,
         id: UserAccountId,
     ) -> Result<Option<UserAccount>, StoreError> {
-        self.one(owner, id, true).await
+        self.one(of_id(owner, id).lock(LockType::NoKeyUpdate)).await
     }
 
-    async fn one(
+    /// As [`Self::find`], and keeps others from changing the row until the transaction ends.
+    pub async fn find_to_refer_to(
         &self,
         owner: Owner,
         id: UserAccountId,
-        lock: bool,
     ) -> Result<Option<UserAccount>, StoreError> {
-        let query = Entity::find_by_id(id.uuid()).filter(live(owner));
-        let query = if lock { query.lock_exclusive() } else { query };
+        self.one(of_id(owner, id).lock_shared()).await
+    }
+
+    async fn one(&self, query: Select<Entity>) -> Result<Option<UserAccount>, StoreError> {
         query.one(self.0).await?.map(UserAccount::try_from).transpose()
     }
 
@@ -240,28 +242,37 @@ impl<C: ConnectionTrait> UserAccounts<'_, C> {
         page::newest_first(self.0, query, Column::Id, total, window).await
     }
 
-    /// The owner's accounts that have this role.
-    pub async fn holders(&self, owner: Owner, role: RoleId) -> Result<Vec<UserAccount>, StoreError> {
-        let holders = Entity::find()
-            .filter(live(owner))
-            .filter(members())
-            .filter(Column::Roles.contains(role.to_string()))
-            .order_by_asc(Column::Id);
-        holders.all(self.0).await?.into_iter().map(UserAccount::try_from).collect()
+    /// The owner's accounts that have this role, the oldest first, and no more than `most` of them.
+    pub async fn holders(
+        &self,
+        owner: Owner,
+        role: RoleId,
+        most: u64,
+    ) -> Result<Vec<UserAccount>, StoreError> {
+        let query = having(owner, role).order_by_asc(Column::Id).limit(page::at_most(most));
+        query.all(self.0).await?.into_iter().map(UserAccount::try_from).collect()
     }
 
-    /// How many of the organization's accounts have each role: one entry an account and role.
-    pub async fn roles_of(&self, owner: Owner) -> Result<Vec<RoleIds>, StoreError> {
-        let roles: Vec<String> = Entity::find()
+    /// Whether any active account of the owner's has this role.
+    pub async fn has_active_holder(&self, owner: Owner, role: RoleId) -> Result<bool, StoreError> {
+        let active = Column::Status.eq(AccountStatus::Active.word());
+        Ok(having(owner, role).filter(active).one(self.0).await?.is_some())
+    }
+
+    /// How many of the owner's accounts have the same roles, for all roles that occur together.
+    pub async fn counted_by_roles(&self, owner: Owner) -> Result<Vec<(RoleIds, u64)>, StoreError> {
+        let counted: Vec<(String, i64)> = Entity::find()
             .select_only()
             .column(Column::Roles)
+            .column_as(Column::Id.count(), "accounts")
             .filter(live(owner))
             .filter(members())
+            .group_by(Column::Roles)
             .into_tuple()
             .all(self.0)
             .await?;
         let row = Row { table: "user_accounts", id: Uuid::nil() };
-        roles.iter().map(|roles| row.parsed(roles)).collect()
+        counted.iter().map(|(roles, accounts)| Ok((row.parsed(roles)?, unsigned(*accounts)))).collect()
     }
 
     /// Writes the state of an account that is in the revision before; [`StoreError::Overtaken`] when it is
@@ -281,6 +292,14 @@ impl<C: ConnectionTrait> UserAccounts<'_, C> {
 fn live(owner: Owner) -> Condition {
     owned(owner, Column::OrganizationId, Column::AdminKeyId)
         .add(Column::Status.ne(AccountStatus::Deleted.word()))
+}
+
+fn of_id(owner: Owner, id: UserAccountId) -> Select<Entity> {
+    Entity::find_by_id(id.uuid()).filter(live(owner))
+}
+
+fn having(owner: Owner, role: RoleId) -> Select<Entity> {
+    Entity::find().filter(live(owner)).filter(members()).filter(Column::Roles.contains(role.to_string()))
 }
 
 /// Whoever has a role; in the words of the index that knows them.

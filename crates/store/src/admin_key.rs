@@ -11,7 +11,7 @@ use claviger_domain::revision::Revision;
 use claviger_domain::secret::{Digest, KeyPrefix, PepperVersion, SealedSecret};
 use claviger_domain::text::Name;
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::ExprTrait;
+use sea_orm::sea_query::{ExprTrait, LockType};
 use sea_orm::{ActiveValue, Condition, IntoActiveModel, QuerySelect};
 
 use crate::owned::owned;
@@ -197,7 +197,7 @@ impl<C: ConnectionTrait> AdminKeys<'_, C> {
 
     async fn one(&self, owner: Owner, id: AdminKeyId, lock: bool) -> Result<Option<AdminKey>, StoreError> {
         let query = Entity::find_by_id(id.uuid()).filter(owned(owner, Column::OrganizationId, Column::Id));
-        let query = if lock { query.lock_exclusive() } else { query };
+        let query = if lock { query.lock(LockType::NoKeyUpdate) } else { query };
         query.one(self.0).await?.map(AdminKey::try_from).transpose()
     }
 

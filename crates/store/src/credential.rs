@@ -10,7 +10,7 @@ use claviger_domain::revision::Revision;
 use claviger_domain::secret::KeyPrefix;
 use claviger_domain::text::{Description, Metadata, Name};
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{ExprTrait, SelectStatement};
+use sea_orm::sea_query::{ExprTrait, LockType, SelectStatement};
 use sea_orm::{Condition, IntoActiveModel, QueryOrder, QuerySelect, QueryTrait};
 
 use crate::owned::owned;
@@ -248,7 +248,7 @@ impl<C: ConnectionTrait> Credentials<'_, C> {
     ) -> Result<Option<Credential>, StoreError> {
         let query =
             Entity::find_by_id(id.uuid()).filter(owned(owner, Column::OrganizationId, Column::AdminKeyId));
-        let query = if lock { query.lock_exclusive() } else { query };
+        let query = if lock { query.lock(LockType::NoKeyUpdate) } else { query };
         query.one(self.0).await?.map(Credential::try_from).transpose()
     }
 
@@ -273,7 +273,7 @@ impl<C: ConnectionTrait> Credentials<'_, C> {
         lock: bool,
     ) -> Result<Vec<Credential>, StoreError> {
         let query = Entity::find().filter(owned(owner, Column::OrganizationId, Column::AdminKeyId));
-        let query = if lock { query.order_by_asc(Column::Id).lock_exclusive() } else { query };
+        let query = if lock { query.order_by_asc(Column::Id).lock(LockType::NoKeyUpdate) } else { query };
         let rows = page::of_ids(self.0, query, Column::Id, ids.iter().map(|id| id.uuid())).await?;
         rows.into_iter().map(Credential::try_from).collect()
     }
@@ -328,7 +328,7 @@ impl<C: ConnectionTrait> Credentials<'_, C> {
             .filter(Column::UserAccountId.eq(user.uuid()))
             .filter(Column::RevokedAt.is_null())
             .order_by_asc(Column::Id)
-            .lock_exclusive();
+            .lock(LockType::NoKeyUpdate);
         live.all(self.0).await?.into_iter().map(Credential::try_from).collect()
     }
 

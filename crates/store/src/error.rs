@@ -1,6 +1,6 @@
 //! What can go wrong between a query and its answer.
 
-use sea_orm::{DbErr, SqlErr};
+use sea_orm::{DbErr, RuntimeErr, SqlErr};
 
 /// A rule of the schema that a write broke.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub enum StoreError {
         /// The row's primary key, or as much of it as tells the row apart for people.
         row: String,
     },
-    /// The row changed between being read and being written, or is gone.
+    /// The row changed between being read and being written, or is gone; or another transaction came first.
     #[error("the row was changed by somebody else meanwhile")]
     Overtaken,
     /// A newer build has migrated the database; this one leaves it alone.
@@ -54,9 +54,21 @@ impl From<DbErr> for StoreError {
         match error.sql_err() {
             Some(SqlErr::UniqueConstraintViolation(text)) => Self::Conflict(unique(&text)),
             Some(SqlErr::ForeignKeyConstraintViolation(_)) => Self::Conflict(Constraint::Reference),
+            _ if is_deadlock(&error) => Self::Overtaken,
             _ => Self::Unavailable(error),
         }
     }
+}
+
+/// PostgreSQL has ended one of two transactions that waited for one another (SQLSTATE 40P01), or that cannot both have
+/// come first (40001): whoever tries again will not meet the other.
+fn is_deadlock(error: &DbErr) -> bool {
+    let (DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause))) = error
+    else {
+        return false;
+    };
+    let is_of = |code: &str| matches!(code, "40P01" | "40001");
+    cause.as_database_error().is_some_and(|error| error.code().as_deref().is_some_and(is_of))
 }
 
 /// SQLite names the columns (`user_accounts.external_id`), PostgreSQL the index.

@@ -7,7 +7,7 @@ use claviger_domain::revision::Revision;
 use claviger_domain::settings::{KeptDays, KeyLifetime};
 use claviger_domain::text::{Email, Metadata, Name};
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::ExprTrait;
+use sea_orm::sea_query::{ExprTrait, LockType};
 use sea_orm::{IntoActiveModel, QueryOrder, QuerySelect};
 
 use crate::value::{Row, signed, stamp, unsigned};
@@ -22,6 +22,7 @@ pub(crate) mod row {
         #[sea_orm(primary_key, auto_increment = false)]
         pub id: Uuid,
         pub name: String,
+        pub is_self_named: bool,
         pub slug: String,
         pub email: Option<String>,
         pub plan: Option<String>,
@@ -54,6 +55,7 @@ impl TryFrom<Model> for Organization {
         let Model {
             id,
             name,
+            is_self_named,
             slug,
             email,
             plan,
@@ -74,6 +76,7 @@ impl TryFrom<Model> for Organization {
         Ok(Self {
             id: OrganizationId::from_uuid(id),
             name: Name::from_stored(name),
+            is_self_named,
             slug: Slug::from_stored(slug),
             email: email.map(Email::from_stored),
             plan: plan.map(Name::from_stored),
@@ -104,6 +107,7 @@ impl From<&Organization> for Model {
         let Organization {
             id,
             name,
+            is_self_named,
             slug,
             email,
             plan,
@@ -120,6 +124,7 @@ impl From<&Organization> for Model {
         Self {
             id: id.uuid(),
             name: name.to_string(),
+            is_self_named: *is_self_named,
             slug: slug.to_string(),
             email: email.as_ref().map(ToString::to_string),
             plan: plan.as_ref().map(ToString::to_string),
@@ -171,7 +176,7 @@ impl<C: ConnectionTrait> Organizations<'_, C> {
         &self,
         id: OrganizationId,
     ) -> Result<Option<Organization>, StoreError> {
-        let found = Entity::find_by_id(id.uuid()).lock_exclusive().one(self.0).await?;
+        let found = Entity::find_by_id(id.uuid()).lock(LockType::NoKeyUpdate).one(self.0).await?;
         found.map(Organization::try_from).transpose()
     }
 
@@ -229,10 +234,11 @@ impl<C: ConnectionTrait> Organizations<'_, C> {
             .collect()
     }
 
-    /// The oldest organization of exactly this name; `None` when no one has it.
-    pub async fn find_by_name_unscoped(&self, name: &Name) -> Result<Option<Organization>, StoreError> {
+    /// The oldest organization to which the operator gave exactly this name; `None` when no one has it.
+    pub async fn find_by_given_name_unscoped(&self, name: &Name) -> Result<Option<Organization>, StoreError> {
         Entity::find()
             .filter(Column::Name.eq(name.as_str()))
+            .filter(Column::IsSelfNamed.eq(false))
             .filter(Column::Status.ne(OrganizationStatus::Deleted.word()))
             .order_by_asc(Column::Id)
             .one(self.0)

@@ -5,6 +5,7 @@ use claviger_domain::revision::Revision;
 use claviger_domain::role::Role;
 use claviger_domain::text::{Description, Name};
 use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::LockType;
 use sea_orm::{IntoActiveModel, QueryOrder, QuerySelect};
 
 use crate::value::{Row, signed, stamp, unsigned};
@@ -107,13 +108,26 @@ impl<C: ConnectionTrait> Roles<'_, C> {
         owner: OrganizationId,
         id: RoleId,
     ) -> Result<Option<Role>, StoreError> {
-        let found =
-            Entity::find_by_id(id.uuid()).filter(Column::OrganizationId.eq(owner.uuid())).lock_exclusive();
+        let found = Entity::find_by_id(id.uuid())
+            .filter(Column::OrganizationId.eq(owner.uuid()))
+            .lock(LockType::NoKeyUpdate);
         found.one(self.0).await?.map(Role::try_from).transpose()
     }
 
-    /// The organization's role of this name, in any case, and holds the row until the transaction ends.
-    pub async fn find_by_name_for_update(
+    /// As [`Self::find`], and keeps others from changing the row until the transaction ends.
+    pub async fn find_to_refer_to(
+        &self,
+        owner: OrganizationId,
+        id: RoleId,
+    ) -> Result<Option<Role>, StoreError> {
+        let found =
+            Entity::find_by_id(id.uuid()).filter(Column::OrganizationId.eq(owner.uuid())).lock_shared();
+        found.one(self.0).await?.map(Role::try_from).transpose()
+    }
+
+    /// The organization's role of this name, in any case; keeps others from changing the row until the transaction
+    /// ends.
+    pub async fn find_by_name_to_refer_to(
         &self,
         owner: OrganizationId,
         name: &Name,
@@ -121,7 +135,7 @@ impl<C: ConnectionTrait> Roles<'_, C> {
         let found = Entity::find()
             .filter(Column::OrganizationId.eq(owner.uuid()))
             .filter(Column::NameKey.eq(name.as_str().to_lowercase()))
-            .lock_exclusive();
+            .lock_shared();
         found.one(self.0).await?.map(Role::try_from).transpose()
     }
 

@@ -129,6 +129,16 @@ impl<C: ConnectionTrait> Secrets<'_, C> {
         rows.into_iter().map(SecretVersion::try_from).collect()
     }
 
+    /// Forgets the versions of a credential up to this one: their keys are unknown from then on.
+    pub async fn delete_through(&self, credential: CredentialId, number: u32) -> Result<(), StoreError> {
+        Entity::delete_many()
+            .filter(Column::CredentialId.eq(credential.uuid()))
+            .filter(Column::Number.lte(i64::from(number)))
+            .exec(self.0)
+            .await?;
+        Ok(())
+    }
+
     /// Every version of these credentials, ended or not, and whose each is, in no order.
     pub async fn of_many(
         &self,

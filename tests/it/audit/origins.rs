@@ -46,11 +46,15 @@ async fn a_trusted_proxy_is_believed_and_nobody_before_it() {
         (vec!["203.0.113.9,10.1.2.3,192.0.2.77"], "203.0.113.9"),
         (vec!["2001:db8::1"], "2001:db8::1"),
         (vec!["::ffff:203.0.113.9"], "203.0.113.9"),
-        (vec!["203.0.113.9, rubbish"], "192.0.2.1"),
+        (vec!["203.0.113.9:4711"], "203.0.113.9"),
+        (vec!["rubbish, 203.0.113.9"], "203.0.113.9"),
     ] {
         world.advance(TimeDelta::seconds(1));
         assert_eq!(address(&partner, &forwarded).await, expected, "{forwarded:?}");
     }
+    world.advance(TimeDelta::seconds(1));
+    let untold = address(&partner, &["203.0.113.9, rubbish"]).await;
+    assert_eq!(untold, Value::Null, "the proxy itself did not say where the call came from");
 }
 
 #[tokio::test]

@@ -232,18 +232,25 @@ async fn a_wrong_question_is_no_answer_about_the_key() {
 #[tokio::test]
 async fn the_clients_address_is_what_trusted_proxies_say() {
     // Requests come from 192.0.2.1.
-    for (proxies, forwarded, status) in [
-        ("192.0.2.0/24", None, 403),
-        ("192.0.2.0/24", Some("203.0.113.9"), 200),
-        ("192.0.2.0/24", Some("6.6.6.6, 203.0.113.9"), 200),
-        ("192.0.2.0/24", Some("203.0.113.9, 6.6.6.6"), 403),
-        ("192.0.2.0/24", Some("203.0.113.9, 192.0.2.77"), 200),
-        ("192.0.2.0/24", Some("203.0.113.9, rubbish"), 403),
-        ("10.0.0.0/8", Some("203.0.113.9"), 403),
+    let (office, proxy) = ("203.0.113.0/24", "192.0.2.0/24");
+    for (allowed, proxies, forwarded, status) in [
+        (office, proxy, None, 403),
+        (office, proxy, Some(&b"203.0.113.9"[..]), 200),
+        (office, proxy, Some(b"6.6.6.6, 203.0.113.9"), 200),
+        (office, proxy, Some(b"203.0.113.9, 6.6.6.6"), 403),
+        (office, proxy, Some(b"203.0.113.9, 192.0.2.77"), 200),
+        (office, proxy, Some(b"203.0.113.9, rubbish"), 403),
+        (office, "10.0.0.0/8", Some(b"203.0.113.9"), 403),
+        // What cannot be read does not turn the client into the proxy.
+        (office, proxy, Some(b"\xff, 203.0.113.9"), 200),
+        (proxy, proxy, None, 200),
+        (proxy, proxy, Some(b"\xff, 6.6.6.6"), 403),
+        (proxy, proxy, Some(b"\xff"), 403),
+        (proxy, proxy, Some(b"rubbish"), 403),
     ] {
         let trusted_proxies = vec![proxies.parse().unwrap()];
         let world = World::with_http(HttpSettings { trusted_proxies, ..HttpSettings::default() }).await;
-        let subject = staged(&world, |it| it.ip_allowlist = "203.0.113.0/24".parse().unwrap()).await;
+        let subject = staged(&world, |it| it.ip_allowlist = allowed.parse().unwrap()).await;
         let caller = world.bearer(&subject.key);
         let mut request = caller.request("GET", PATH);
         if let Some(forwarded) = forwarded {

@@ -79,6 +79,7 @@ async fn a_key_does_not_raise_itself() {
         json!({"rateLimits": []}),
         json!({"credits": null}),
         json!({"ipAllowlist": []}),
+        json!({"metadata": {"plan": "enterprise"}}),
     ] {
         let answer = caller.patch(&path, &patch).await;
         refused(&answer, 403, "own_authority", "A key does not change its own authority");
@@ -167,6 +168,26 @@ async fn a_user_is_let_in_again_by_who_holds_what_it_may() {
     let answer = caller.patch(&path, &active).await;
     assert_eq!((answer.status, &answer.json()["code"]), (403, &json!("scope_not_held")), "{}", answer.text);
     data(&acme.owner.patch(&path, &active).await, 200);
+}
+
+#[tokio::test]
+async fn nobody_becomes_somebody_who_may_more_by_being_called_so() {
+    let world = World::new().await;
+    let acme = Tenant::new(&world, "Acme").await;
+    let caller = acme.holding(&["users:*"]).await;
+    let owner = acme.user("Olga", &["Owner"]).await;
+    let path = acme.at("users", &owner);
+    for patch in [json!({"externalId": "olga"}), json!({"email": "eve@example.com"})] {
+        beyond(&caller.patch(&path, &patch).await, "*");
+        data(&acme.owner.patch(&path, &patch).await, 200);
+        // The same again is no change.
+        data(&caller.patch(&path, &patch).await, 200);
+        let cleared = patch.as_object().unwrap().keys().map(|field| (field.clone(), Value::Null)).collect();
+        beyond(&caller.patch(&path, &Value::Object(cleared)).await, "*");
+    }
+    data(&caller.patch(&path, &json!({"name": "Olga II", "metadata": {"desk": 4}})).await, 200);
+    let nobody = acme.user("Ada", &[]).await;
+    data(&caller.patch(&acme.at("users", &nobody), &json!({"externalId": "ada"})).await, 200);
 }
 
 #[tokio::test]

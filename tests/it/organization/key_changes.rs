@@ -67,6 +67,32 @@ async fn a_rotated_key_overlaps_and_then_ends() {
 }
 
 #[tokio::test]
+async fn so_many_keys_of_one_credential_are_in_force_and_no_more() {
+    let world = World::new().await;
+    let acme = Tenant::new(&world, "Acme").await;
+    let first = acme.key(&["users:read"], json!({})).await;
+    let path = format!("{}/rotate", acme.at("api-keys", &first));
+    let mut newest = first.clone();
+    for _ in 1..100 {
+        newest = data(&acme.owner.post_empty(&path).await, 200);
+    }
+    let full = acme.owner.post_empty(&path).await;
+    let detail = "100 keys of this credential are in force: rotate with a shorter overlap";
+    refused(&full, 409, "too_many_secrets", detail);
+    assert_eq!((code(&world, &first).await, code(&world, &newest).await), ("VALID".into(), "VALID".into()));
+    let ended = data(&acme.owner.post(&path, &json!({"overlapSeconds": 0})).await, 200);
+    assert_eq!(code(&world, &ended).await, "VALID");
+    // The oldest is not remembered any more, and the others have ended: neither opens anything.
+    for old in [&first, &newest] {
+        assert_eq!(code(&world, old).await, "EXPIRED");
+    }
+    let restarted = world.beside().await;
+    let told =
+        [code(&restarted, &first).await, code(&restarted, &newest).await, code(&restarted, &ended).await];
+    assert_eq!(told, ["NOT_FOUND", "EXPIRED", "VALID"]);
+}
+
+#[tokio::test]
 async fn a_key_is_switched_off_and_on() {
     let world = World::new().await;
     let acme = Tenant::new(&world, "Acme").await;

@@ -1,9 +1,11 @@
 //! The organization itself.
 
+use claviger_app::Retention;
 use serde_json::json;
 
 use super::{Tenant, bad, data, refused};
-use crate::support::World;
+use crate::platform::{at, operator};
+use crate::support::{Settled, World};
 
 #[tokio::test]
 async fn an_organization_sees_itself() {
@@ -26,7 +28,8 @@ async fn an_organization_sees_itself() {
 
 #[tokio::test]
 async fn an_organization_changes_itself_under_its_tag() {
-    let world = World::new().await;
+    let retention = Retention { audit: Some(30), days: Some(31), ..Retention::default() };
+    let world = World::settled(Settled { retention, ..Settled::default() }).await;
     let acme = Tenant::new(&world, "Acme").await;
     let settings = json!({
         "ipAllowlist": ["192.0.2.0/24"],
@@ -80,4 +83,71 @@ async fn a_suspended_organizations_keys_open_nothing() {
     refused(&answer, 401, "unauthorized", "The presented key opens nothing here");
     assert_eq!(operator.post_empty("/admin/v1/organizations/acme/reactivate").await.status, 200);
     data(&acme.owner.get(&acme.path("")).await, 200);
+}
+
+#[tokio::test]
+async fn an_organization_does_not_shorten_its_own_records() {
+    let retention = Retention { audit: Some(30), days: None, ..Retention::default() };
+    let world = World::settled(Settled { retention, ..Settled::default() }).await;
+    let acme = Tenant::new(&world, "Acme").await;
+    let path = acme.path("");
+    let kept = |audit, usage| json!({"settings": {"retention": {"auditDays": audit, "usageDays": usage}}});
+    let short = |field: &str| format!("settings.retention.{field}");
+    let days = "The installation keeps these records for 30 days: keep them as long";
+    for (patch, field, detail) in [
+        (kept(json!(1), json!(null)), "auditDays", days),
+        (kept(json!(29), json!(null)), "auditDays", days),
+        (
+            kept(json!(30), json!(36_525)),
+            "usageDays",
+            "The installation keeps these records for ever: no days can be given",
+        ),
+    ] {
+        let answer = acme.owner.patch(&path, &patch).await;
+        refused(&answer, 400, "retention_too_short", detail);
+        assert_eq!(answer.json()["field"], short(field));
+    }
+    data(&acme.owner.patch(&path, &kept(json!(30), json!(null))).await, 200);
+    data(&acme.owner.patch(&path, &kept(json!(365), json!(null))).await, 200);
+    // The operator may, for any of them; and what the operator has settled can be said again.
+    let by_operator = json!({"settings": {"retention": {"audit_days": 7, "usage_days": 7}}});
+    assert_eq!(
+        world.bootstrap().patch(&at("organizations", &acme.organization), &by_operator).await.status,
+        200
+    );
+    data(&acme.owner.patch(&path, &kept(json!(7), json!(7))).await, 200);
+    refused(&acme.owner.patch(&path, &kept(json!(6), json!(7))).await, 400, "retention_too_short", days);
+    data(&acme.owner.patch(&path, &kept(json!(null), json!(null))).await, 200);
+    // The installation's rule is the one that holds now, not the one it was started with.
+    let settled = json!({"retention": {"audit_days": 3, "usage_days": 3}});
+    assert_eq!(world.bootstrap().patch("/admin/v1/settings", &settled).await.status, 200);
+    data(&acme.owner.patch(&path, &kept(json!(3), json!(3))).await, 200);
+}
+
+#[tokio::test]
+async fn a_name_an_organization_gave_itself_is_nobodys_entity() {
+    let world = World::new().await;
+    let eve = Tenant::new(&world, "Eve").await;
+    let issue = async || {
+        let body = json!({"entity_name": "Acme Reseller", "permissions": ["manage_credentials"]});
+        let answer = world.bootstrap().post("/v1/admin/admin-keys", &body).await.data();
+        answer["admin_key"]["organization_id"].clone()
+    };
+    let called = async |name: &str| {
+        let path = format!("/admin/v1/organizations?search={name}");
+        world.bootstrap().get(&path).await.json()["pagination"]["total"].clone()
+    };
+    data(&eve.owner.patch(&eve.path(""), &json!({"name": "Acme Reseller"})).await, 200);
+    let resellers = issue().await;
+    assert_eq!(called("acme%20reseller").await, 2, "it has not joined what called itself so");
+    assert_eq!(issue().await, resellers, "the name that the operator gave is joined");
+    // What the operator calls so is so.
+    let second = operator(&world, &["admin:orgs"]).await;
+    let other = Tenant::new(&world, "Other").await;
+    let rename = json!({"name": "Second Reseller"});
+    data(&other.owner.patch(&other.path(""), &json!({"name": "Mine"})).await, 200);
+    assert_eq!(second.patch(&at("organizations", &other.organization), &rename).await.status, 200);
+    let body = json!({"entity_name": "Second Reseller", "permissions": ["manage_credentials"]});
+    world.bootstrap().post("/v1/admin/admin-keys", &body).await.data();
+    assert_eq!(called("second%20reseller").await, 1, "no other one was opened");
 }

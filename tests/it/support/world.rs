@@ -35,6 +35,8 @@ pub(crate) struct World {
 pub(crate) struct Settled {
     /// The database's file; `None` keeps it in memory.
     pub(crate) file: Option<&'static str>,
+    /// A PostgreSQL to use instead, by its URL.
+    pub(crate) postgres: Option<String>,
     pub(crate) admin_limit_per_minute: u32,
     pub(crate) http: HttpSettings,
     /// Bytes that the usage journal may hold.
@@ -46,6 +48,7 @@ impl Default for Settled {
     fn default() -> Self {
         Self {
             file: None,
+            postgres: None,
             admin_limit_per_minute: 0,
             http: HttpSettings::default(),
             journal_bytes: 64 << 20,
@@ -81,7 +84,7 @@ impl World {
 
     pub(crate) async fn settled(settled: Settled) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let store = connect(settled.file, folder.path()).await;
+        let store = connect(&settled, folder.path()).await;
         store.migrate().await.unwrap();
         let hand = Arc::new(Hand::at(BEGINNING));
         let entropy = Arc::new(Counting::default());
@@ -107,9 +110,9 @@ impl World {
 
     /// The process dies without a word, and the next one finds the database and the journal it has left.
     pub(crate) async fn restart(&mut self) {
-        let store = match self.settled.file {
-            Some(_) => connect(self.settled.file, self.folder.path()).await,
-            None => self.app.store().clone(),
+        let store = match self.settled {
+            Settled { file: None, postgres: None, .. } => self.app.store().clone(),
+            _ => connect(&self.settled, self.folder.path()).await,
         };
         let ports = || Ports { clock: self.hand.clone(), entropy: self.entropy.clone() };
         // The journal is its process' own until that is gone: nothing here may hold the old one any more.
@@ -216,10 +219,11 @@ fn peppers() -> Peppers {
     Peppers::new(vec![(1, [7; 32])]).unwrap()
 }
 
-async fn connect(file: Option<&str>, folder: &Path) -> Store {
-    let url = match file {
-        Some(file) => format!("sqlite:{}", folder.join(file).display()),
-        None => "sqlite::memory:".to_owned(),
+async fn connect(settled: &Settled, folder: &Path) -> Store {
+    let url = match settled {
+        Settled { postgres: Some(url), .. } => url.clone(),
+        Settled { file: Some(file), .. } => format!("sqlite:{}", folder.join(file).display()),
+        Settled { .. } => "sqlite::memory:".to_owned(),
     };
     let options = StoreOptions { acquire_timeout: Duration::from_secs(20), ..StoreOptions::default() };
     Store::connect(&url, &options).await.unwrap()

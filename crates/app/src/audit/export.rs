@@ -1,7 +1,9 @@
 //! Handing the log out, page by page: however long it is, no more than two pages are in memory, and nobody
 //! goes on reading for a receiver that has gone.
 
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use claviger_domain::actor::Owner;
 use claviger_domain::audit::{ChainId, Mac, line};
@@ -12,8 +14,11 @@ use tokio::sync::mpsc;
 use super::{Search, csv};
 use crate::{Call, Error};
 
-/// Entries in one chunk.
+/// Entries in one chunk, at most; and about how many bytes.
 const PAGE: u64 = 1_000;
+const CHUNK: u64 = 1 << 20;
+/// A receiver that has taken nothing for so long gives its place to others.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// As what the log is handed out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,17 +31,20 @@ pub enum Format {
 
 /// An export under way. Dropping it ends it.
 #[derive(Debug)]
-pub struct Export(mpsc::Receiver<Result<Vec<u8>, Error>>);
+pub struct Export {
+    chunks: mpsc::Receiver<Result<Vec<u8>, Error>>,
+    is_done: Arc<AtomicBool>,
+}
 
 impl Export {
     /// The next bytes; `None` at the end. After an error there is no more: what came so far is not the whole.
     pub async fn next(&mut self) -> Option<Result<Vec<u8>, Error>> {
-        self.0.recv().await
-    }
-
-    /// As [`next`](Self::next), for whoever makes a stream of it.
-    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Vec<u8>, Error>>> {
-        self.0.poll_recv(context)
+        match self.chunks.recv().await {
+            Some(chunk) => Some(chunk),
+            // Whoever handed it out has stopped in the middle: what came must not look like the whole.
+            None if !self.is_done.swap(true, Ordering::AcqRel) => Some(Err(Error::Busy)),
+            None => None,
+        }
     }
 }
 
@@ -47,9 +55,11 @@ impl Export {
 /// verify. With any other condition but the organization there are holes; each line still says where it stood.
 ///
 /// # Errors
-/// [`Error::Refused`] when the caller may not.
+/// [`Error::Refused`] when the caller may not; [`Error::Busy`] when too many exports are under way, or the caller's
+/// tenant has one already.
 pub async fn export(call: &Call, search: Search, format: Format) -> Result<Export, Error> {
     call.require(ViewAuditLogs)?;
+    let turn = call.turn_in(call.app().exports()).await?;
     let (chunks, receiver) = mpsc::channel(1);
     let owner = call.owner();
     let only = match owner {
@@ -59,14 +69,21 @@ pub async fn export(call: &Call, search: Search, format: Format) -> Result<Expor
     // What is another tenant's is not there.
     let is_nothing = search.organization.is_some() && search.organization != only;
     let source = Source { store: call.app().store().clone(), owner, search, format, chunks };
+    let is_done = Arc::new(AtomicBool::new(false));
+    let export = Export { chunks: receiver, is_done: is_done.clone() };
     tokio::spawn(async move {
-        let done = if is_nothing { source.begin().await.map(drop) } else { source.run(only.map(Some)).await };
-        if let Err(error) = done {
+        let _turn = turn;
+        let done = if is_nothing { source.begin().await } else { source.run(only.map(Some)).await };
+        match done {
+            Ok(is_whole) => is_done.store(is_whole, Ordering::Release),
             // Nobody is left to tell when the receiver has gone.
-            drop(source.chunks.send(Err(error)).await);
+            Err(error) => {
+                is_done.store(true, Ordering::Release);
+                drop(source.chunks.send_timeout(Err(error), PATIENCE).await);
+            }
         }
     });
-    Ok(Export(receiver))
+    Ok(export)
 }
 
 struct Source {
@@ -77,7 +94,7 @@ struct Source {
     chunks: mpsc::Sender<Result<Vec<u8>, Error>>,
 }
 
-/// Whether anybody still wants more.
+/// Whether anybody still wants more; if so at the end, all was handed out.
 type Wanted = bool;
 
 impl Source {
@@ -89,25 +106,25 @@ impl Source {
     }
 
     async fn send(&self, chunk: String) -> Wanted {
-        chunk.is_empty() || self.chunks.send(Ok(chunk.into_bytes())).await.is_ok()
+        chunk.is_empty() || self.chunks.send_timeout(Ok(chunk.into_bytes()), PATIENCE).await.is_ok()
     }
 
     /// Hands out one chain, or all of them.
-    async fn run(&self, only: Option<impl Into<ChainId>>) -> Result<(), Error> {
+    async fn run(&self, only: Option<impl Into<ChainId>>) -> Result<Wanted, Error> {
         if !self.begin().await? {
-            return Ok(());
+            return Ok(false);
         }
         if let Some(only) = only {
-            return self.chain(only.into()).await.map(drop);
+            return self.chain(only.into()).await;
         }
         let mut after = None;
         while let Some(chain) = self.store.audit_log().chain_after_unscoped(after).await? {
             if !self.chain(chain).await? {
-                break;
+                return Ok(false);
             }
             after = Some(chain);
         }
-        Ok(())
+        Ok(true)
     }
 
     async fn chain(&self, chain: ChainId) -> Result<Wanted, Error> {
@@ -129,8 +146,9 @@ impl Source {
         let mut previous = self.before(chain, first).await?;
         let mut place = first.map(ChainPlace::before);
         let mut is_begun = false;
+        let mut rows = PAGE;
         loop {
-            let page = log.of_chain(chain, place, PAGE).await?;
+            let page = log.of_chain(chain, place, rows).await?;
             let Some(end) = page.last() else { return Ok(true) };
             place = Some(end.place());
             let is_last = end.link.sequence >= last;
@@ -143,6 +161,8 @@ impl Source {
                 self.write(&mut chunk, row, previous.map_or(Mac::NONE, |(_, mac)| mac));
                 previous = Some((row.link.sequence, row.link.mac));
             }
+            // Long entries come fewer at once: what is held is so many bytes.
+            rows = (CHUNK * page.len() as u64 / (chunk.len() as u64).max(1)).clamp(1, PAGE);
             if !self.send(chunk).await {
                 return Ok(false);
             }

@@ -58,6 +58,13 @@ pub async fn update<A: Answer>(
 ) -> Result<A, Error> {
     call.require(ManageCredentials)?;
     call.change(ManageCredentials, word, async |tx: &Tx, now: Timestamp| {
+        if matches!(update.scopes, Field::Set(_)) {
+            // The account stays as it is while its permissions are looked at below, and is held before the credential.
+            let seen = tx.credentials().find(call.owner(), id).await?;
+            if let Some(Credential { organization, user_account: Some(user), .. }) = seen {
+                tx.user_accounts().find_to_refer_to(Owner::Organization(organization), user).await?;
+            }
+        }
         let mut credential = held(call, tx, id, precondition).await?;
         // Its metadata is what a gateway is told of it: a plan, a tenant, a role of the application's own.
         if update.is_about_authority() || matches!(update.metadata, Field::Set(_)) {

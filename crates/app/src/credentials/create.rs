@@ -194,7 +194,7 @@ pub(super) async fn usable_user(
     class: Class,
     scopes: &Scopes,
 ) -> Result<UserAccount, Error> {
-    let found = tx.user_accounts().find_for_update(owner, id).await?;
+    let found = tx.user_accounts().find_to_refer_to(owner, id).await?;
     let user = found.ok_or(Error::NotFound(Resource::UserAccount, State::Any))?;
     if user.is_suspended() {
         return Err(Error::UserSuspended);

@@ -44,6 +44,9 @@ pub async fn revoke_many<A: Answer>(
 ) -> Result<A, Error> {
     call.require(ManageCredentials)?;
     call.change(ManageCredentials, word, async |tx: &Tx, now: Timestamp| {
+        // Held in the order of their ids, whatever the caller's: two such calls do not wait for one another.
+        let ids: Vec<_> = wanted.iter().filter_map(|id| id.as_ref().ok().copied()).collect();
+        tx.credentials().find_many_for_update(call.owner(), &ids).await?;
         let mut outcome = Vec::with_capacity(wanted.len());
         let mut entries = Vec::new();
         for id in wanted {

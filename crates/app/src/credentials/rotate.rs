@@ -7,6 +7,7 @@ use claviger_domain::capability::Capability::ManageCredentials;
 use claviger_domain::credential::Credential;
 use claviger_domain::ids::CredentialId;
 use claviger_domain::revision::Precondition;
+use claviger_domain::secret::SecretVersion;
 use claviger_store::{Tables, Tx};
 
 use super::{Issued, fact, held, may_strengthen, new_secret, see};
@@ -24,7 +25,8 @@ pub struct Rotated {
 /// the credential's id stay as they are. Who sees the new key must hold every scope that it has.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::WrongState`] when it is revoked, [`Error::BeyondCeiling`].
+/// [`Error::NotFound`], [`Error::WrongState`] when it is revoked, [`Error::BeyondCeiling`],
+/// [`Error::BoundElsewhere`], [`Error::TooManySecrets`].
 pub async fn rotate<A: Answer>(
     call: &Call,
     id: CredentialId,
@@ -35,11 +37,20 @@ pub async fn rotate<A: Answer>(
     call.change(ManageCredentials, word, async |tx: &Tx, now: Timestamp| {
         let credential = held(call, tx, id, &Precondition::None).await?;
         may_strengthen(call, tx, &credential, now).await?;
-        let newest = tx.secrets().newest_number_of(id).await?;
+        let number = tx.secrets().newest_number_of(id).await? + 1;
         let previous_expires_at = now + overlap;
-        let (key, secret) = new_secret(call.app(), credential.class, newest + 1, now);
+        let (key, secret) = new_secret(call.app(), credential.class, number, now);
         tx.secrets().end_all_of(id, previous_expires_at).await?;
         tx.secrets().insert(id, &secret).await?;
+        // No secret ends before the one that came before it: when the last of those without a place has ended, all
+        // have.
+        if let Some(last) = number.checked_sub(SecretVersion::MOST) {
+            let found = tx.secrets().find(id, last).await?;
+            if found.is_some_and(|secret| secret.is_in_force(now)) {
+                return Err(Error::TooManySecrets);
+            }
+            tx.secrets().delete_through(id, last).await?;
+        }
         let credential = Credential { prefix: key.prefix(), ..credential }.touched(now);
         tx.credentials().save(&credential).await?;
         let fact = fact(

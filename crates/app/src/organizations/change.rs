@@ -1,8 +1,9 @@
 //! Changing organizations.
 
 use claviger_domain::Timestamp;
+use claviger_domain::actor::Owner;
 use claviger_domain::address::IpAllowlist;
-use claviger_domain::audit::{Detail, Verb};
+use claviger_domain::audit::{Detail, Resource, Verb};
 use claviger_domain::capability::Capability::EditOrganization;
 use claviger_domain::ids::OrganizationId;
 use claviger_domain::limit::Limits;
@@ -16,7 +17,7 @@ use super::{fact, held};
 use crate::call::Changed;
 use crate::field::Changes;
 use crate::settings::{days, lifetime};
-use crate::{Answer, Call, Error, Field, State};
+use crate::{Answer, Call, Error, Field, Retention, State};
 
 #[derive(Debug, Default)]
 pub struct Update {
@@ -34,7 +35,8 @@ pub struct Update {
 /// Changes the fields that are set; in force at the gateway at once.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::Stale`], [`Error::SlugTaken`].
+/// [`Error::NotFound`], [`Error::Stale`], [`Error::SlugTaken`]; [`Error::KeptTooShort`] when an organization would
+/// have its own records removed before the installation does.
 pub async fn update<A: Answer>(
     call: &Call,
     id: OrganizationId,
@@ -62,6 +64,13 @@ pub async fn update<A: Answer>(
         {
             return Err(Error::SlugTaken);
         }
+        let is_own = matches!(call.owner(), Owner::Organization(_));
+        if is_own && let Field::Set(wanted) = &kept_days {
+            not_shortened(*wanted, organization.settings.kept_days, call.app().retention())?;
+        }
+        if matches!(&name, Field::Set(name) if *name != organization.name) {
+            organization.is_self_named = is_own;
+        }
         let mut changes = Changes::default();
         changes.apply("name", &mut organization.name, name, |name| Detail::Text(name.to_string()));
         changes.apply("slug", &mut organization.slug, slug, |slug| Detail::Text(slug.to_string()));
@@ -85,4 +94,19 @@ pub async fn update<A: Answer>(
         Ok(Changed { outcome: organization, entries: vec![fact] })
     })
     .await
+}
+
+/// What tells who did what, and what can be billed, is the operator's as well: an organization may keep it longer.
+fn not_shortened(wanted: KeptDays, before: KeptDays, installation: Retention) -> Result<(), Error> {
+    let is_shorter = |wanted: Option<u32>, before, least: Option<u32>| {
+        wanted != before && wanted.is_some_and(|days| least.is_none_or(|least| days < least))
+    };
+    let (audit, usage) = (installation.audit, installation.days);
+    if is_shorter(wanted.audit, before.audit, audit) {
+        return Err(Error::KeptTooShort(Resource::AuditLog, audit));
+    }
+    if is_shorter(wanted.usage, before.usage, usage) {
+        return Err(Error::KeptTooShort(Resource::Usage, usage));
+    }
+    Ok(())
 }

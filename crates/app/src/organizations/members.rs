@@ -10,7 +10,7 @@ use claviger_domain::role::RoleIds;
 use claviger_store::{Tables, Tx, UserFilter};
 
 use crate::call::Changed;
-use crate::users::{Seen, an_owner_stays, assigned, fact, see, told};
+use crate::users::{Seen, an_owner_stays, assigned, fact, held_by, see, told};
 use crate::{Answer, Call, Error, State, roles};
 
 /// An organization's members, newest first.
@@ -57,7 +57,7 @@ pub async fn set<A: Answer>(
     call.change(ManageOrganizations, word, async |tx: &Tx, now: Timestamp| {
         let owner = call.owner_within(Some(organization))?;
         super::shown(tx.organizations().find_unscoped(organization).await?, State::Any)?;
-        let found = tx.user_accounts().find_for_update(owner, user).await?;
+        let found = held_by(call, tx, owner, user).await?;
         let before = found.ok_or(Error::NotFound(Resource::UserAccount, State::Any))?;
         if !precondition.admits(before.revision) {
             return Err(Error::Stale);

@@ -10,7 +10,7 @@ use claviger_domain::revision::{Precondition, Revision};
 use claviger_domain::role::RoleIds;
 use claviger_store::{Tables, Tx};
 
-use super::{Create, Seen, Update, an_owner_stays, fact, held, may_start, see};
+use super::{Create, Seen, Update, an_owner_stays, fact, held, may_act_for, see};
 use crate::call::{Changed, Tenant};
 use crate::field::Changes;
 use crate::{Answer, Call, Error, Field, State, credentials, organizations, roles};
@@ -68,7 +68,8 @@ pub async fn create<A: Answer>(
 }
 
 /// Changes the fields that are set. Metadata and roles are replaced as a whole. Who changes roles must hold all
-/// that the old ones permitted and the new ones permit.
+/// that the old ones permitted and the new ones permit; who makes an account active, or changes by what it is known,
+/// all that its roles permit.
 ///
 /// # Errors
 /// [`Error::NotFound`] of the account or a role, [`Error::Stale`], [`Error::ExternalIdTaken`],
@@ -95,6 +96,14 @@ pub async fn update<A: Answer>(
             status,
             roles,
         } = update;
+        // By these an application knows whose call a gateway has let pass.
+        let is_renamed = matches!(&external_id, Field::Set(id) if *id != before.external_id)
+            || matches!(&email, Field::Set(email) if *email != before.email);
+        let turned = status_turn(before.status, &status);
+        if is_renamed || turned.is_some_and(|(status, _)| status == AccountStatus::Active) {
+            let custom = roles::custom_of(tx, &before.roles).await?;
+            may_act_for(call, tx, &before, &custom, now).await?;
+        }
         let mut changes = Changes::default();
         changes.apply("name", &mut account.name, name, |name| Detail::Text(name.to_string()));
         changes.apply("external_id", &mut account.external_id, external_id, |id| {
@@ -118,15 +127,11 @@ pub async fn update<A: Answer>(
                 told(roles).unwrap_or(Detail::Null)
             });
         }
-        let turned = status_turn(before.status, &status);
         if let Some((status, _)) = turned {
             account.status = status;
         }
         let account = account.touched(now);
         let custom = roles::custom_of(tx, &account.roles).await?;
-        if turned.is_some_and(|(status, _)| status == AccountStatus::Active) {
-            may_start(call, tx, &account, &custom, now).await?;
-        }
         tx.user_accounts().save(&account).await?;
         an_owner_stays(tx, &before, &account).await?;
         let mut entries = Vec::new();

@@ -8,7 +8,7 @@ use claviger_domain::ids::UserAccountId;
 use claviger_domain::revision::Precondition;
 use claviger_store::{Tables, Tx};
 
-use super::{Seen, an_owner_stays, fact, held, may_start, see};
+use super::{Seen, an_owner_stays, fact, held, may_act_for, see};
 use crate::call::Changed;
 use crate::{Answer, Call, Error, State, roles};
 
@@ -53,7 +53,7 @@ async fn turn<A: Answer>(
             .map_err(|WrongStatus| Error::WrongState(Resource::UserAccount, needed))?;
         let custom = roles::custom_of(tx, &account.roles).await?;
         if account.status == AccountStatus::Active {
-            may_start(call, tx, &account, &custom, now).await?;
+            may_act_for(call, tx, &account, &custom, now).await?;
         }
         tx.user_accounts().save(&account).await?;
         an_owner_stays(tx, &before, &account).await?;

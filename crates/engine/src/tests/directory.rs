@@ -347,3 +347,25 @@ fn readers_and_changers_at_once_end_with_the_last_change() {
         assert_eq!(code(&engine, issued.key(), 1, at(0)), Code::Revoked);
     }
 }
+
+#[test]
+fn a_role_that_is_gone_is_forgotten() {
+    let acme = organization(1);
+    let roles: Vec<_> = (1..=3).map(|n| role(n, &acme, "a:read")).collect();
+    let mut account = user_account(1, &acme);
+    account.roles = RoleIds::new(roles.iter().map(|role| role.id)).unwrap();
+    let issued = issued(1, &acme, Some(&account), |it| it.scopes = "a:*".parse().unwrap());
+    let engine = engine();
+    assert!(engine.insert(engine.mark(), Loaded { roles: roles.clone(), ..issued.loaded() }));
+    assert_eq!(engine.directory.known_roles(), (3, 3));
+    account.roles = RoleIds::new([roles[0].id]).unwrap();
+    engine.apply(Change::UserAccount(account.touched(at(1)).into(), vec![roles[0].clone()]));
+    for gone in &roles[1..] {
+        engine.apply(Change::RoleDeleted(gone.id));
+    }
+    assert_eq!(engine.directory.known_roles(), (1, 1));
+    // Whoever has the one that is left follows it.
+    let wider = Role { permissions: "a:write".parse().unwrap(), ..roles[0].clone() }.touched(at(2));
+    engine.apply(Change::Role(wider.into()));
+    assert_eq!(scopes_of(&engine, issued.key()), "a:write");
+}

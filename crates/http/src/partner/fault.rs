@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use claviger_app::{Error, Kind, State};
 use claviger_domain::actor::Refusal;
 use claviger_domain::capability::Capability;
+use claviger_domain::secret::SecretVersion;
 use claviger_domain::settings::InvalidLifetime;
 use claviger_domain::text::{InvalidMetadata, InvalidText};
 
@@ -68,8 +69,16 @@ fn of_use_case(error: &Error) -> (StatusCode, String) {
         | Error::Unscoped
         | Error::SystemRole
         | Error::TooManyRoles
+        | Error::KeptTooShort(..)
         | Error::SlugTaken
         | Error::NotEmpty => text(StatusCode::CONFLICT, "The request conflicts with the present state"),
+        Error::TooManySecrets => (
+            StatusCode::CONFLICT,
+            format!(
+                "Credential has {} keys in force. Rotate with a shorter overlap_seconds.",
+                SecretVersion::MOST
+            ),
+        ),
         Error::LastOwner => text(StatusCode::CONFLICT, "The last owner of an organization cannot be removed"),
         Error::InvalidLifetime(InvalidLifetime::Missing) => {
             text(StatusCode::BAD_REQUEST, "expires_at is required")

@@ -14,7 +14,7 @@ use crate::input::{self, Patch};
 /// organization exists.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(example = json!({"name": "Acme Corporation", "settings": {"retention": {"auditDays": 365}}}))]
+#[schema(example = json!({"name": "Acme Corporation", "settings": {"keyLifetime": {"maxSeconds": 31536000}}}))]
 pub(super) struct OwnOrganizationPatch {
     #[serde(default)]
     #[schema(value_type = Option<String>, min_length = 1, max_length = 255)]

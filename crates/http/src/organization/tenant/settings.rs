@@ -50,7 +50,7 @@ pub(super) struct Lifetime {
     required: bool,
 }
 
-/// How many days records are kept; `null`: as many as the installation says.
+/// How many days records are kept; `null`: as many as the installation says, and never fewer.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schema(as = OwnRetention, example = json!({"auditDays": 365, "usageDays": null}))]
@@ -69,7 +69,7 @@ pub(super) struct Retention {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schema(as = OwnOrganizationSettingsPatch, example = json!({
-    "ipAllowlist": ["203.0.113.0/24"], "keyLifetime": {"maxSeconds": 31536000}, "retention": {"auditDays": 365}
+    "ipAllowlist": ["203.0.113.0/24"], "keyLifetime": {"maxSeconds": 31536000}
 }))]
 pub(super) struct SettingsPatch {
     /// Addresses and CIDR blocks that its keys may be used from; empty: from anywhere.

@@ -48,6 +48,7 @@ impl From<Organization> for OrganizationView {
         let Organization {
             id,
             name,
+            is_self_named: _,
             slug,
             email,
             plan,
