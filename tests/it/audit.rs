@@ -5,6 +5,7 @@ mod export;
 mod origins;
 mod reads;
 mod refusals;
+mod streams;
 mod unknown_callers;
 
 use serde_json::Value;

@@ -3,3 +3,4 @@
 pub(crate) mod estate;
 mod isolation;
 mod parity;
+mod retention;

@@ -23,6 +23,7 @@ mod reads;
 #[path = "../shared/rows.rs"]
 mod rows;
 mod starts;
+mod strangers;
 mod surfaces;
 mod writes;
 
@@ -72,6 +73,7 @@ fn main() -> Outcome<()> {
     let [small, large] = reads::seed(&runtime, &template, &rows, extent)?;
     println!("{}", reads::measure([&small, &large], &rows, extent, &mut memory)?);
     println!("{}", surfaces::measure(&small, &rows, extent)?);
+    println!("{}", strangers::measure(&small, extent)?);
     println!("{}", runtime.block_on(plans::explain(&large.installation.database(), &rows))?);
     println!("{}", starts::measure(&template, &large, extent)?);
     println!("{memory}");

@@ -33,13 +33,18 @@ impl Client {
     }
 
     fn send(&mut self, method: &str, path: &str, body: &str, expected: u16) -> Outcome<&[u8]> {
-        let request = request(method, path, &self.key, body);
-        let (status, answer) = self.exchange(request.as_bytes())?;
+        let (status, answer) = self.ask(method, path, body)?;
         if status == expected {
             Ok(answer)
         } else {
             Err(format!("{method} {path}: {status} {}", String::from_utf8_lossy(answer)).into())
         }
+    }
+
+    /// The status and the body, whatever they are.
+    pub(crate) fn ask(&mut self, method: &str, path: &str, body: &str) -> Outcome<(u16, &[u8])> {
+        let request = request(method, path, &self.key, body);
+        self.exchange(request.as_bytes())
     }
 
     /// Sends a whole request; answers the status and the body.
