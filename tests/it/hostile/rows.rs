@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use claviger_domain::ids::CredentialId;
 use claviger_store::Tables;
 use sea_orm::{ConnectionTrait, DatabaseBackend, QueryResult, Statement};
 
@@ -57,6 +58,33 @@ pub(crate) async fn all_of(world: &World, table: &str) -> String {
     let quoted: Vec<_> = columns.iter().map(|name| format!("quote(\"{name}\")")).collect();
     let rows = texts(world, &format!("SELECT {} FROM \"{table}\"", quoted.join(" || ',' || "))).await;
     rows.into_iter().map(|row| format!("{table}: {row}\n")).collect()
+}
+
+/// The rows of one credential, without what is each one's own: ids, digests, prefixes; instants are counted from when it
+/// was made.
+pub(crate) async fn of_credential(world: &World, id: CredentialId) -> Vec<String> {
+    let id = format!("x'{}'", id.uuid().simple());
+    let made = format!("(SELECT created_at FROM credentials WHERE id = {id})");
+    let mut told = Vec::new();
+    for (table, owner, order) in [
+        ("credentials", "id", "id"),
+        ("secrets", "credential_id", "number"),
+        ("usage", "credential_id", "span_seconds"),
+    ] {
+        let columns = texts(world, &format!("SELECT name FROM pragma_table_info('{table}')")).await;
+        let parts: Vec<_> = columns
+            .iter()
+            .filter(|name| !["id", "credential_id", "prefix", "digest", "starts_at"].contains(&name.as_str()))
+            .map(|name| match name.ends_with("_at") {
+                true => format!("'{name}=' || quote(\"{name}\" - {made})"),
+                false => format!("'{name}=' || quote(\"{name}\")"),
+            })
+            .collect();
+        let parts = parts.join(" || ', ' || ");
+        let sql = format!("SELECT {parts} FROM \"{table}\" WHERE {owner} = {id} ORDER BY {order}, 1");
+        told.extend(texts(world, &sql).await.into_iter().map(|row| format!("{table}: {row}")));
+    }
+    told
 }
 
 /// Whether `text` stands in a dump, as it is or inside a blob.

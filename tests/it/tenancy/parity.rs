@@ -1,8 +1,10 @@
 //! One key's life, led through each surface that can: the same rows, the same decisions, the same audit facts.
 
+use claviger_domain::ids::CredentialId;
 use serde_json::{Value, json};
 
 use super::estate::Estate;
+use crate::hostile::rows;
 use crate::openapi::operations::text;
 use crate::support::{Answer, Caller, World};
 
@@ -116,6 +118,16 @@ async fn a_key_lives_the_same_life_on_the_operators_and_on_the_tenants_surface()
     let life = ["created", "rotated", "disabled", "enabled", "revoked"].map(|verb| format!("api_key.{verb}"));
     assert_eq!(actions, life);
     assert_eq!(one, other);
+    let (one, other) = (rows(&world, &first).await, rows(&world, &second).await);
+    assert_eq!(one, other);
+    // The credential, its two secrets, and its calls by minute, hour and day.
+    assert!(one.len() >= 6, "{one:#?}");
+}
+
+/// The rows that a key's life has left.
+async fn rows(world: &World, id: &str) -> Vec<String> {
+    world.drain().await;
+    rows::of_credential(world, CredentialId::parse_any(id).unwrap()).await
 }
 
 #[tokio::test]
@@ -124,6 +136,7 @@ async fn a_partners_key_is_the_same_key_for_its_tenant_and_for_the_operator() {
     let estate = Estate::of(&world, "Acme Corporation").await;
     let (partner, tenant) = (&estate.callers[0].1, &estate.callers[1].1);
     let keys = format!("/v1/organizations/{}/api-keys", estate.organization);
+    let mut left = Vec::new();
     for (place, (rotate, revoke)) in [
         ("/v1/admin/credentials/{id}".to_owned(), partner.clone()),
         (format!("{keys}/{{id}}"), tenant.clone()),
@@ -147,5 +160,8 @@ async fn a_partners_key_is_the_same_key_for_its_tenant_and_for_the_operator() {
         assert_eq!(code(&world, key).await, "REVOKED");
         let actions: Vec<_> = facts(&world, id).await.into_iter().map(|(action, _)| action).collect();
         assert_eq!(actions, ["credential.created", "credential.rotated", "credential.revoked"]);
+        let own = format!("Shared {place}");
+        left.push(rows(&world, id).await.iter().map(|row| row.replace(&own, "Shared")).collect::<Vec<_>>());
     }
+    assert_eq!((&left[0], &left[0]), (&left[1], &left[2]), "whichever surface led it");
 }
