@@ -161,7 +161,7 @@ impl Organization {
     }
 }
 
-/// A short name for addresses: 1 to 63 of `[a-z0-9-]`.
+/// A short name for addresses: 1 to 63 of `[a-z0-9-]`, and nobody's id: wherever a slug stands, an id may.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Slug(String);
 
@@ -180,11 +180,12 @@ impl Slug {
             _ if !text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-')) => {
                 Err(InvalidText::Form)
             }
+            _ if OrganizationId::parse_any(text).is_ok() => Err(InvalidText::Form),
             _ => Ok(Self(text.to_owned())),
         }
     }
 
-    /// A slug made of the letters and digits of a name; `organization` when it has none.
+    /// A slug made of the letters and digits of a name; `organization` when it has none, or looks like an id.
     #[must_use]
     pub fn derive(name: &Name) -> Self {
         let mut slug = String::new();
@@ -196,8 +197,7 @@ impl Slug {
             }
         }
         slug.truncate(Self::MAX);
-        let slug = slug.trim_matches('-');
-        Self(if slug.is_empty() { "organization".to_owned() } else { slug.to_owned() })
+        Self::new(slug.trim_matches('-')).unwrap_or(Self("organization".to_owned()))
     }
 
     /// The same slug with the end of an id behind it, for when the short one is taken.
@@ -239,6 +239,7 @@ mod tests {
             ("  --Ünïcode & Söhne!--", "n-code-s-hne"),
             ("北京", "organization"),
             ("a.b", "a-b"),
+            ("01890A5D AC96 774B BCCE B302099A8057", "organization"),
         ] {
             let name = Name::new(name).unwrap();
             assert_eq!(Slug::derive(&name).as_str(), slug);
@@ -249,5 +250,6 @@ mod tests {
         let id = OrganizationId::from_uuid(uuid::Uuid::from_u128(u128::MAX));
         assert_eq!(Slug::derive(&long).distinguished_by(id).as_str().len(), 63);
         assert!(Slug::new("With Space").is_err());
+        assert!(Slug::new("01890a5d-ac96-774b-bcce-b302099a8057").is_err(), "an organization's id");
     }
 }
