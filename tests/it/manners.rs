@@ -6,6 +6,7 @@ mod dialects;
 mod headers;
 mod limits;
 mod metrics;
+mod mistakes;
 mod repeat;
 mod repeat_kept;
 mod request_ids;

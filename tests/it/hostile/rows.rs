@@ -14,6 +14,13 @@ async fn query(world: &World, sql: &str) -> Vec<QueryResult> {
     world.app.store().connection().query_all_raw(statement).await.unwrap()
 }
 
+/// Changes the database past the store.
+pub(crate) async fn run(world: &World, sql: &str) {
+    let statement = Statement::from_string(DatabaseBackend::Sqlite, sql);
+    let done = world.app.store().connection().execute_raw(statement).await.unwrap();
+    assert!(done.rows_affected() > 0, "{sql}");
+}
+
 async fn texts(world: &World, sql: &str) -> Vec<String> {
     let rows = query(world, sql).await;
     rows.iter().map(|row| row.try_get_by_index::<Option<String>>(0).unwrap().unwrap_or_default()).collect()
