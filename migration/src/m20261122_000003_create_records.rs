@@ -98,6 +98,7 @@ impl MigrationTrait for Migration {
             .col(bytes("mac"))
             .col(number("pruned_through"))
             .col(bytes("pruned_mac"))
+            .col(number_null("pruned_from_age_s"))
             .col(number("pepper"))
             .col(bytes("seal"))
             .take();

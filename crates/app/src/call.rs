@@ -7,7 +7,7 @@ use claviger_domain::Timestamp;
 use claviger_domain::actor::{Actor, Owner, Refusal};
 use claviger_domain::audit::{Action, Author, Details, Entry, Resource, Target, Verb};
 use claviger_domain::capability::Capability;
-use claviger_domain::ids::{AdminKeyId, AuditEntryId, OrganizationId};
+use claviger_domain::ids::{AdminKeyId, AuditEntryId, OrganizationId, UserAccountId};
 use claviger_domain::scope::Scopes;
 use claviger_domain::text::Name;
 use claviger_store::{Tables, Tx};
@@ -165,6 +165,21 @@ impl Call {
         match caller.may_not_grant(scopes) {
             lacking if lacking.is_empty() => Ok(()),
             lacking => Err(Error::BeyondCeiling(lacking)),
+        }
+    }
+
+    /// The user whose key this caller is as it is now, and stays with.
+    pub(crate) async fn confined_to(
+        &self,
+        tx: &Tx,
+        capability: Capability,
+        now: Timestamp,
+    ) -> Result<Option<UserAccountId>, Error> {
+        match &self.actor {
+            Actor::Credential { user_account: Some(_), .. } => {
+                Ok(authenticate::again(tx, &self.actor, capability, now).await?.confined_to())
+            }
+            _ => Ok(None),
         }
     }
 

@@ -7,7 +7,7 @@ use claviger_domain::actor::Actor;
 use claviger_domain::audit::{Detail, Details, Resource, Verb};
 use claviger_domain::capability::Capability::{ManageCredentials, ViewCredentials};
 use claviger_domain::credential::{Class, Credential};
-use claviger_domain::ids::{CredentialId, OrganizationId, SecretId, UserAccountId};
+use claviger_domain::ids::{CredentialId, OrganizationId, SecretId};
 use claviger_domain::page::{Slice, Window};
 use claviger_domain::revision::Precondition;
 use claviger_domain::scope::Scopes;
@@ -18,7 +18,7 @@ use claviger_store::{CredentialFilter, Tables, Tx};
 
 use crate::call::Fact;
 use crate::memory::Learn;
-use crate::{App, Call, Error, State, authenticate};
+use crate::{App, Call, Error, State};
 
 mod change;
 mod create;
@@ -108,16 +108,6 @@ async fn held(
     if precondition.admits(credential.revision) { Ok(credential) } else { Err(Error::Stale) }
 }
 
-/// The user whose key this caller is, and stays with.
-async fn confined_to(call: &Call, tx: &Tx, now: Timestamp) -> Result<Option<UserAccountId>, Error> {
-    match call.actor() {
-        Actor::Credential { user_account: Some(_), .. } => {
-            Ok(authenticate::again(tx, call.actor(), ManageCredentials, now).await?.confined_to())
-        }
-        _ => Ok(None),
-    }
-}
-
 /// Whoever makes a key more than it is, or gets to see a secret of it, must hold all that the key does. What a
 /// partner's credential opens no scope says, so only who holds every scope surely holds that; partners themselves
 /// reach none but their own.
@@ -126,7 +116,7 @@ async fn may_strengthen(call: &Call, tx: &Tx, credential: &Credential, now: Time
         (Class::Partner, Actor::Credential { .. }) => &Scopes::everything(),
         _ => &credential.scopes,
     };
-    if let Some(own) = confined_to(call, tx, now).await?
+    if let Some(own) = call.confined_to(tx, ManageCredentials, now).await?
         && credential.user_account != Some(own)
     {
         return Err(Error::BoundElsewhere);

@@ -51,6 +51,12 @@ pub enum Error {
     /// A key would change what it may do itself.
     #[error("a key does not change its own authority")]
     OnItself,
+    /// A key would rotate itself that was rotated before, and works until it ends.
+    #[error("only the newest key of a credential rotates it")]
+    Superseded,
+    /// The organization has as many roles of its own as it may.
+    #[error("an organization has no more roles than that")]
+    RolesExhausted,
     /// The organization would be left without an active owner.
     #[error("the last owner stays")]
     LastOwner,
@@ -142,6 +148,8 @@ impl Error {
             Self::BeyondCeiling(_)
             | Self::BoundElsewhere
             | Self::OnItself
+            | Self::Superseded
+            | Self::RolesExhausted
             | Self::LastOwner
             | Self::RoleNameTaken
             | Self::TooManyRoles

@@ -1,5 +1,7 @@
 //! Roles: what the users of an organization may do, and why.
 
+use std::collections::HashMap;
+
 use claviger_domain::Timestamp;
 use claviger_domain::account::UserAccount;
 use claviger_domain::actor::Owner;
@@ -143,11 +145,13 @@ pub async fn list(call: &Call, organization: OrganizationId) -> Result<Vec<Seen>
     let owner = call.owner_within(Some(organization))?;
     let store = call.app().store();
     let since = organizations::since(store, organization).await?;
-    let counted = store.user_accounts().counted_by_roles(owner).await?;
+    let counted = users_by_role(store, owner).await?;
     let system = SystemRole::ALL.into_iter().map(Known::System);
     let custom = store.roles().list(organization).await?.into_iter().map(Known::Custom);
-    let seen =
-        |role: Known| Seen { users: users_of(&counted, role.id()), created_at: role.created_at(since), role };
+    let seen = |role: Known| {
+        let users = counted.get(&role.id()).copied().unwrap_or_default();
+        Seen { users, created_at: role.created_at(since), role }
+    };
     Ok(system.chain(custom).map(seen).collect())
 }
 
@@ -179,13 +183,19 @@ async fn told(
     since: Timestamp,
 ) -> Result<(Seen, Vec<UserAccount>), Error> {
     let id = role.id();
-    let counted = tables.user_accounts().counted_by_roles(owner).await?;
+    let users = users_by_role(tables, owner).await?.remove(&id).unwrap_or_default();
     let holders = tables.user_accounts().holders(owner, id, MOST_TOLD).await?;
-    Ok((Seen { users: users_of(&counted, id), created_at: role.created_at(since), role }, holders))
+    Ok((Seen { users, created_at: role.created_at(since), role }, holders))
 }
 
-fn users_of(counted: &[(RoleIds, u64)], role: RoleId) -> u64 {
-    counted.iter().filter(|(roles, _)| roles.contains(role)).map(|(_, users)| users).sum()
+async fn users_by_role(tables: &impl Tables, owner: Owner) -> Result<HashMap<RoleId, u64>, Error> {
+    let mut counted = HashMap::new();
+    for (roles, users) in tables.user_accounts().counted_by_roles(owner).await? {
+        for role in roles.iter() {
+            *counted.entry(role).or_default() += users;
+        }
+    }
+    Ok(counted)
 }
 
 /// Makes a role.
@@ -205,6 +215,9 @@ pub async fn create<A: Answer>(
         organizations::usable(tx, organization).await?;
         call.may_grant(tx, ManageRoles, now, &permissions).await?;
         free_name(tx, organization, &name, None).await?;
+        if tx.roles().count(organization).await? >= Role::MOST {
+            return Err(Error::RolesExhausted);
+        }
         let id = RoleId::generate(now, &mut call.app().random());
         let revision = Revision::FIRST;
         let role = Role {
@@ -225,8 +238,8 @@ pub async fn create<A: Answer>(
     .await
 }
 
-/// Changes a role. Whoever has it has what it permits now, at once. Who changes what it permits must hold all
-/// that it permitted and permits then.
+/// Changes a role. Whoever has it has what it permits now, at once. Who changes what it permits, or its name, must hold
+/// all that it permitted and permits then.
 ///
 /// # Errors
 /// [`Error::NotFound`], [`Error::SystemRole`], [`Error::Stale`], [`Error::BeyondCeiling`],
@@ -248,6 +261,8 @@ pub async fn update<A: Answer>(
             call.may_grant(tx, ManageRoles, now, &role.permissions.clone().join(permissions)).await?;
         }
         if let Field::Set(name) = &name {
+            // Roles are given by name too: who could swap two names would have others give what they lack themselves.
+            call.may_grant(tx, ManageRoles, now, &role.permissions).await?;
             free_name(tx, organization, name, Some(id)).await?;
         }
         let mut changes = Changes::default();

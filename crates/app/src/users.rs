@@ -143,8 +143,8 @@ pub(crate) async fn held_by(
     Ok(tx.user_accounts().find_for_update(owner, id).await?)
 }
 
-/// Whoever lets an account's keys work again, or says who it is, must hold all that its roles permit. Partners hold no scopes, and
-/// reach no accounts but their own.
+/// Whoever lets an account's keys work again, or says who it is, must hold all that its roles permit; a partner does so
+/// with accounts that have none.
 async fn may_act_for(
     call: &Call,
     tx: &Tx,
@@ -152,12 +152,7 @@ async fn may_act_for(
     custom: &[Role],
     now: Timestamp,
 ) -> Result<(), Error> {
-    match call.actor() {
-        Actor::Credential { .. } => {
-            call.may_grant(tx, ManageUsers, now, &account.roles.permissions(custom)).await
-        }
-        Actor::Operator | Actor::Bootstrap(_) | Actor::AdminKey { .. } => Ok(()),
-    }
+    call.may_grant(tx, ManageUsers, now, &account.roles.permissions(custom)).await
 }
 
 /// That somebody still owns the organization of an account that did: whoever asks holds both ([`held_by`]), and has saved

@@ -8,7 +8,7 @@ use claviger_app::engine::journal::JournalError;
 use claviger_app::{Error, Kind, State};
 use claviger_domain::actor::Refusal;
 use claviger_domain::capability::Door;
-use claviger_domain::role::RoleIds;
+use claviger_domain::role::{Role, RoleIds};
 use claviger_domain::scope::Scope;
 use claviger_domain::secret::SecretVersion;
 use claviger_domain::settings::InvalidLifetime;
@@ -172,6 +172,16 @@ fn of_use_case(error: &Error) -> (StatusCode, &'static str, String) {
         Error::OnItself => {
             text(StatusCode::FORBIDDEN, "own_authority", "A key does not change its own authority")
         }
+        Error::Superseded => text(
+            StatusCode::FORBIDDEN,
+            "superseded_key",
+            "This key was rotated: only the newest one of its credential rotates it",
+        ),
+        Error::RolesExhausted => (
+            StatusCode::CONFLICT,
+            "too_many_roles",
+            format!("An organization has at most {} roles of its own", Role::MOST),
+        ),
         Error::NoUser => text(StatusCode::FORBIDDEN, "no_user", "The key is bound to no user"),
         Error::NotFound(..) | Error::WrongState(_, State::NotRevoked) => {
             text(StatusCode::NOT_FOUND, "not_found", "There is no such thing among yours")

@@ -91,8 +91,8 @@ impl TryFrom<Model> for Organization {
                 },
                 default_limits: row.parsed(&default_limits)?,
                 kept_days: KeptDays {
-                    audit: row.number_or_none(kept_audit_days)?,
-                    usage: row.number_or_none(kept_usage_days)?,
+                    audit: row.days_or_none(kept_audit_days)?,
+                    usage: row.days_or_none(kept_usage_days)?,
                 },
             },
             created_at: row.instant(created_at)?,
@@ -228,7 +228,7 @@ impl<C: ConnectionTrait> Organizations<'_, C> {
         rows.into_iter()
             .map(|(id, audit, usage)| {
                 let row = Row { table: "organizations", id };
-                let kept = KeptDays { audit: row.number_or_none(audit)?, usage: row.number_or_none(usage)? };
+                let kept = KeptDays { audit: row.days_or_none(audit)?, usage: row.days_or_none(usage)? };
                 Ok((OrganizationId::from_uuid(id), kept))
             })
             .collect()

@@ -148,6 +148,11 @@ impl<C: ConnectionTrait> Roles<'_, C> {
         roles.all(self.0).await?.into_iter().map(Role::try_from).collect()
     }
 
+    /// How many roles the organization made.
+    pub async fn count(&self, owner: OrganizationId) -> Result<u64, StoreError> {
+        Ok(Entity::find().filter(Column::OrganizationId.eq(owner.uuid())).count(self.0).await?)
+    }
+
     /// The roles of these ids, of whichever organization, in no order; unknown ids are left out.
     pub async fn find_many_unscoped(&self, ids: &[RoleId]) -> Result<Vec<Role>, StoreError> {
         let rows = page::of_ids(self.0, Entity::find(), Column::Id, ids.iter().map(|id| id.uuid())).await?;

@@ -66,8 +66,8 @@ impl TryFrom<Model> for Settings {
             },
             default_limits: row.parsed(&default_limits)?,
             kept_days: KeptDays {
-                audit: row.number_or_none(kept_audit_days)?,
-                usage: row.number_or_none(kept_usage_days)?,
+                audit: row.days_or_none(kept_audit_days)?,
+                usage: row.days_or_none(kept_usage_days)?,
             },
             forward_auth_dialect: row.some(ForwardAuthDialect::of_word(&forward_auth_dialect))?,
             cors_origins: cors_origins.split_ascii_whitespace().map(str::to_owned).collect(),

@@ -50,6 +50,12 @@ impl Row {
         number.map(|number| self.number(number)).transpose()
     }
 
+    /// How many days something is kept. None at all is not a rule that anybody could have settled.
+    pub(crate) fn days_or_none(self, days: Option<i64>) -> Result<Option<u32>, StoreError> {
+        let days = self.number_or_none(days)?;
+        self.some((days != Some(0)).then_some(days))
+    }
+
     pub(crate) fn seconds_or_none(self, seconds: Option<i64>) -> Result<Option<TimeDelta>, StoreError> {
         seconds.map(|seconds| self.some(TimeDelta::try_seconds(seconds))).transpose()
     }

@@ -48,6 +48,8 @@ async fn a_stronger_key_is_not_changed_rotated_or_enabled() {
         json!({"credits": {"remaining": 1}}),
         json!({"ipAllowlist": null}),
         json!({"name": "Mine", "ipAllowlist": ["192.0.2.0/24"]}),
+        // Gateways are told of it: the application may read a role or a plan there.
+        json!({"metadata": {"role": "admin"}}),
     ] {
         beyond(&caller.patch(&path, &patch).await, "users:write");
     }
@@ -108,6 +110,8 @@ async fn roles_are_no_way_around() {
     let strong = acme.role("Strong", &["audit:read"]).await;
     beyond(&caller.patch(&acme.at("roles", &strong), &json!({"permissions": []})).await, "audit:read");
     data(&caller.patch(&acme.at("roles", &strong), &json!({"description": "Only words"})).await, 200);
+    // Roles are given by name: who swaps names has others give what they lack themselves.
+    beyond(&caller.patch(&acme.at("roles", &strong), &json!({"name": "Mine too"})).await, "audit:read");
 
     let users = acme.path("/users");
     for role in ["Owner", "Admin", "Strong"] {
@@ -137,6 +141,16 @@ async fn a_user_does_not_raise_itself_through_its_key() {
     beyond(&answer, "*");
     beyond(&bound.patch(&acme.at("roles", &staff), &json!({"permissions": ["*"]})).await, "*");
     beyond(&bound.post(&acme.path("/api-keys"), &key_body(&["*"], json!({}))).await, "*");
+    // Nor by what gateways are told of it.
+    for patch in [
+        json!({"metadata": {"plan": "enterprise"}}),
+        json!({"externalId": "ceo"}),
+        json!({"email": "ceo@acme.com"}),
+    ] {
+        let answer = bound.patch(&acme.at("users", &user), &patch).await;
+        refused(&answer, 403, "own_authority", "A key does not change its own authority");
+    }
+    data(&bound.patch(&acme.at("users", &user), &json!({"name": "Ada L."})).await, 200);
     let sibling = bound.post(&acme.path("/api-keys"), &key_body(&["users:read"], json!({}))).await;
     assert_eq!(sibling.status, 201, "{}", sibling.text);
 }
@@ -202,11 +216,30 @@ async fn a_partners_key_is_strengthened_by_who_may_everything() {
     let weak = world.bearer(text(&weak["key"]));
     beyond(&weak.post_empty(&format!("{path}/rotate")).await, "*");
     beyond(&weak.patch(&path, &json!({"expiresAt": null})).await, "*");
+    beyond(&weak.patch(&path, &json!({"metadata": {"plan": "free"}})).await, "*");
     data(&weak.post_empty(&format!("{path}/disable")).await, 200);
     beyond(&weak.post_empty(&format!("{path}/enable")).await, "*");
     data(&tenant.post_empty(&format!("{path}/enable")).await, 200);
     let answer = tenant.patch(&path, &json!({"permissions": ["users:read"]})).await;
     refused(&answer, 409, "no_scopes", "A key that a partner issued has no scopes");
+}
+
+#[tokio::test]
+async fn a_partner_does_not_let_in_whom_an_organization_made_more_of() {
+    let world = World::new().await;
+    let estate = crate::tenancy::estate::Estate::of(&world, "Acme Corporation").await;
+    let (partner, tenant) = (&estate.callers[0].1, &estate.callers[1].1);
+    let path = format!("/v1/organizations/{}/users/{}", estate.organization, estate.customer);
+    let own = format!("/v1/admin/users/{}", estate.customer);
+    let reactivate = format!("{own}/reactivate");
+    data(&tenant.patch(&path, &json!({"status": "suspended"})).await, 200);
+    assert_eq!(partner.post_empty(&reactivate).await.status, 200, "its own customer");
+    data(&tenant.patch(&path, &json!({"roles": ["Owner"]})).await, 200);
+    data(&tenant.patch(&path, &json!({"status": "suspended"})).await, 200);
+    partner.post_empty(&reactivate).await.refused(403, "Permission denied");
+    partner.patch(&own, &json!({"external_id": "ceo"})).await.refused(403, "Permission denied");
+    assert_eq!(partner.patch(&own, &json!({"name": "Renamed"})).await.status, 200);
+    data(&tenant.patch(&path, &json!({"status": "active"})).await, 200);
 }
 
 #[tokio::test]

@@ -67,6 +67,23 @@ async fn a_rotated_key_overlaps_and_then_ends() {
 }
 
 #[tokio::test]
+async fn a_key_that_was_rotated_away_does_not_take_its_credential_over() {
+    let world = World::new().await;
+    let acme = Tenant::new(&world, "Acme").await;
+    let leaked = acme.key(&["api-keys:write", "api-keys:read"], json!({})).await;
+    let (path, thief) = (acme.at("api-keys", &leaked), world.bearer(text(&leaked["key"])));
+    let rotate = format!("{path}/rotate");
+    let newest = data(&acme.owner.post_empty(&rotate).await, 200);
+    data(&thief.get(&path).await, 200);
+    let answer = thief.post(&rotate, &json!({"overlapSeconds": 0})).await;
+    let detail = "This key was rotated: only the newest one of its credential rotates it";
+    refused(&answer, 403, "superseded_key", detail);
+    let own = world.bearer(text(&newest["key"]));
+    data(&own.post(&rotate, &json!({"overlapSeconds": 0})).await, 200);
+    assert_eq!(thief.get(&path).await.status, 401);
+}
+
+#[tokio::test]
 async fn so_many_keys_of_one_credential_are_in_force_and_no_more() {
     let world = World::new().await;
     let acme = Tenant::new(&world, "Acme").await;

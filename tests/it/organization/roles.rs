@@ -153,3 +153,43 @@ async fn a_check_explains_its_answer() {
     let bad_word = acme.owner.post(&path, &json!({"userId": NO_USER, "permission": "a b"})).await;
     assert_eq!((bad_word.status, &bad_word.json()["field"]), (400, &json!("permission")));
 }
+
+#[tokio::test]
+async fn an_organization_makes_so_many_roles_and_no_more() {
+    let world = World::new().await;
+    let acme = Tenant::new(&world, "Acme").await;
+    let first = acme.role("Role 1", &[]).await;
+    for n in 2..=500 {
+        acme.role(&format!("Role {n}"), &[]).await;
+    }
+    let one_more = json!({"name": "One more", "permissions": []});
+    let full = acme.owner.post(&acme.path("/roles"), &one_more).await;
+    refused(&full, 409, "too_many_roles", "An organization has at most 500 roles of its own");
+    assert_eq!(acme.owner.delete(&acme.at("roles", &first)).await.status, 204);
+    data(&acme.owner.post(&acme.path("/roles"), &one_more).await, 201);
+    assert_eq!(data(&acme.owner.get(&acme.path("/roles")).await, 200).as_array().unwrap().len(), 504);
+}
+
+#[tokio::test]
+async fn of_many_holders_the_first_are_told_and_all_are_counted() {
+    let world = World::new().await;
+    let acme = Tenant::new(&world, "Acme").await;
+    let role = acme.role("Staff", &[]).await;
+    let first = acme.user("User 0", &["Staff"]).await;
+    world.advance(chrono::TimeDelta::seconds(1));
+    for n in 1..=100 {
+        acme.user(&format!("User {n}"), &["Staff", if n % 2 == 0 { "Viewer" } else { "Member" }]).await;
+    }
+    let path = acme.at("roles", &role);
+    for told in [
+        data(&acme.owner.get(&path).await, 200),
+        data(&acme.owner.patch(&path, &json!({"description": "Everybody"})).await, 200),
+    ] {
+        assert_eq!((&told["userCount"], told["users"].as_array().unwrap().len()), (&json!(101), 100));
+        assert_eq!(told["users"][0]["id"], first["id"]);
+    }
+    let listed = data(&acme.owner.get(&acme.path("/roles")).await, 200);
+    let counts: Vec<_> =
+        listed.as_array().unwrap().iter().map(|role| role["userCount"].as_u64().unwrap()).collect();
+    assert_eq!(counts, [0, 0, 50, 50, 101]);
+}

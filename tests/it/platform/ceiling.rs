@@ -69,10 +69,11 @@ async fn a_stronger_key_is_not_changed_rotated_or_enabled() {
         json!({"credits": {"remaining": 1}}),
         json!({"ip_allowlist": null}),
         json!({"name": "Mine", "ip_allowlist": ["192.0.2.0/24"]}),
+        json!({"metadata": {"role": "admin"}}),
     ] {
         refused(&caller.patch(&path, &patch).await, 403, "scope_not_held", &beyond);
     }
-    data(&caller.patch(&path, &json!({"name": "Still theirs", "metadata": {}})).await, 200);
+    data(&caller.patch(&path, &json!({"name": "Still theirs"})).await, 200);
     refused(&caller.post_empty(&format!("{path}/rotate")).await, 403, "scope_not_held", &beyond);
     // Whoever may manage keys may stop any of them.
     data(&caller.post_empty(&format!("{path}/disable")).await, 200);

@@ -2,7 +2,9 @@
 //! own rule.
 
 use chrono::TimeDelta;
-use claviger_app::{Retention, background};
+use claviger_app::{Call, Facts, Retention, audit, background};
+use claviger_domain::actor::Actor;
+use claviger_domain::ids::OrganizationId;
 use serde_json::{Value, json};
 
 use crate::organization::{Tenant, data};
@@ -37,15 +39,19 @@ async fn settle(tenant: &Tenant<'_>, retention: Value) {
     assert_eq!(answer.status, 200, "{}", answer.text);
 }
 
-async fn forgotten(world: &World) {
+/// Lets go of what is old; the log still verifies, and says how many days old the youngest entry was that ever left, for
+/// each of these tenants.
+async fn forgotten(world: &World, tenants: &[&Tenant<'_>]) -> Vec<Option<u64>> {
     background::forget(&world.app).await.unwrap();
-    let operator = claviger_app::Call::new(
-        world.app.clone(),
-        claviger_domain::actor::Actor::Operator,
-        claviger_app::Facts::default(),
-    );
-    let whole = |walked: &claviger_domain::audit::Walked| assert!(walked.broken.is_none(), "{walked:?}");
-    claviger_app::audit::verify(&operator, None, &[], whole).await.unwrap();
+    let operator = Call::new(world.app.clone(), Actor::Operator, Facts::default());
+    let mut walked = Vec::new();
+    audit::verify(&operator, None, &[], |of_one| walked.push(*of_one)).await.unwrap();
+    assert!(walked.iter().all(|walked| walked.broken.is_none()), "{walked:?}");
+    let of = |tenant: &Tenant<'_>| {
+        let id = OrganizationId::parse_any(tenant.organization["id"].as_str().unwrap()).unwrap();
+        walked.iter().find(|walked| walked.chain.organization() == Some(id)).unwrap().pruned_from_age
+    };
+    tenants.iter().map(|tenant| of(tenant).map(|age| age / 86_400)).collect()
 }
 
 #[tokio::test]
@@ -67,7 +73,8 @@ async fn records_stay_as_long_as_the_nearest_rule_says() {
         [(true, 30); 3],
         "nothing was let go of yet"
     );
-    forgotten(&world).await;
+    let ages = forgotten(&world, &[&plain, &brief, &long]).await;
+    assert_eq!(ages, [Some(21), Some(6), Some(26)]);
     // A day's figures stay while any of the day does: so figures are of a day more than entries.
     assert_eq!(left(&plain).await, (20, 20));
     assert_eq!(left(&brief).await, (5, 3));
@@ -77,12 +84,17 @@ async fn records_stay_as_long_as_the_nearest_rule_says() {
     let path = "/admin/v1/settings";
     let settled = json!({"retention": {"audit_days": 10, "usage_days": 8}});
     assert_eq!(world.bootstrap().patch(path, &settled).await.status, 200);
-    forgotten(&world).await;
+    let ages = forgotten(&world, &[&plain, &brief, &long]).await;
+    assert_eq!(ages, [Some(11), Some(6), Some(26)]);
     assert_eq!(left(&plain).await, (10, 8));
     assert_eq!(left(&brief).await, (5, 3));
     assert_eq!(left(&long).await, (25, 8));
     // Taken back, an organization's own rule leaves it to the installation's.
     data(&long.owner.patch(&long.path(""), &json!({"settings": {"retention": null}})).await, 200);
-    forgotten(&world).await;
+    assert_eq!(
+        forgotten(&world, &[&long]).await,
+        [Some(11)],
+        "and that stays told, whatever is settled later"
+    );
     assert_eq!(left(&long).await.0, 10);
 }

@@ -18,6 +18,8 @@ pub(super) fn write(rows: &mut String, entry: &Entry, link: &Link) {
     };
     let mut json = String::new();
     line::write_details(&mut json, details);
+    // The same JSON, without what some spreadsheets split lines at, inside of quotes too.
+    let json = json.replace(';', "\\u003b");
     put(rows, link.sequence);
     for cell in [
         &id as &dyn Display,
@@ -55,11 +57,17 @@ fn cell_of(rows: &mut String, text: &str) {
     let is_formula =
         text.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']) || text.starts_with(char::is_control);
     let apostrophe = if is_formula { "'" } else { "" };
+    let text = &defused(text);
     if text.contains(['"', ',', '\r', '\n']) || text.starts_with(' ') || text.ends_with(' ') {
         put(rows, format_args!("\"{apostrophe}{}\"", text.replace('"', "\"\"")));
     } else {
         put(rows, format_args!("{apostrophe}{text}"));
     }
+}
+
+/// Where lists are separated by semicolons, a spreadsheet takes what comes after one for a cell of its own.
+fn defused(text: &str) -> String {
+    text.replace(';', ";'")
 }
 
 #[cfg(test)]
@@ -82,6 +90,7 @@ mod tests {
             ("\r=1", "\"'\r=1\""),
             ("=HYPERLINK(\"x\",\"y\")", "\"'=HYPERLINK(\"\"x\"\",\"\"y\"\")\""),
             ("1=1", "1=1"),
+            ("x;=1+1;y", "x;'=1+1;'y"),
         ] {
             let mut written = String::new();
             cell_of(&mut written, text);

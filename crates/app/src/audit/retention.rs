@@ -19,7 +19,9 @@ const AT_ONCE: u64 = 1_000;
 pub async fn prune(app: &App, chain: ChainId, before: Timestamp) -> Result<u64, Error> {
     let mut removed = 0;
     loop {
-        let step = async |tx: &Tx| Ok(tx.audit_log().prune(app.audit_keys(), chain, before, AT_ONCE).await?);
+        let now = app.now();
+        let step =
+            async |tx: &Tx| Ok(tx.audit_log().prune(app.audit_keys(), chain, before, now, AT_ONCE).await?);
         match app.store().transaction::<_, Error>(step).await? {
             0 => return Ok(removed),
             many => removed += many,

@@ -34,8 +34,10 @@ pub struct Update {
 impl Update {
     /// Whether the change is about what the key may do, and not only about what it is called.
     fn is_about_authority(&self) -> bool {
-        let Self { name: _, description: _, metadata: _, scopes, expires_at, limits, credits, ip_allowlist } =
+        let Self { name: _, description: _, metadata, scopes, expires_at, limits, credits, ip_allowlist } =
             self;
+        // Its metadata is what a gateway is told of it: a plan, a tenant, a role of the application's own.
+        let Field::Keep = metadata else { return true };
         !matches!(
             (scopes, expires_at, limits, credits, ip_allowlist),
             (Field::Keep, Field::Keep, Field::Keep, Field::Keep, Field::Keep)
@@ -66,11 +68,8 @@ pub async fn update<A: Answer>(
             }
         }
         let mut credential = held(call, tx, id, precondition).await?;
-        // Its metadata is what a gateway is told of it: a plan, a tenant, a role of the application's own.
-        if update.is_about_authority() || matches!(update.metadata, Field::Set(_)) {
-            not_on_itself(call, id)?;
-        }
         if update.is_about_authority() {
+            not_on_itself(call, id)?;
             may_strengthen(call, tx, &credential, now).await?;
         }
         let Update { name, description, metadata, scopes, expires_at, limits, credits, ip_allowlist } =

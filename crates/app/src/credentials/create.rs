@@ -15,7 +15,7 @@ use claviger_domain::scope::Scopes;
 use claviger_domain::text::{Description, Metadata, Name};
 use claviger_store::{Tables, Tx};
 
-use super::{Issued, Seen, confined_to, fact, new_secret, user_seen};
+use super::{Issued, Seen, fact, new_secret, user_seen};
 use crate::call::{Changed, Fact, Tenant};
 use crate::{Answer, Call, Error, State, organizations, roles};
 
@@ -138,7 +138,7 @@ async fn issue(call: &Call, tx: &Tx, create: Create, now: Timestamp) -> Result<(
     let lifetime = organization.settings.key_lifetime.within(installation.key_lifetime);
     let expires_at = lifetime.settle(asked, now)?;
     call.may_grant(tx, ManageCredentials, now, &scopes).await?;
-    let user_account = match (confined_to(call, tx, now).await?, user_account) {
+    let user_account = match (call.confined_to(tx, ManageCredentials, now).await?, user_account) {
         (Some(own), Some(other)) if own != other => return Err(Error::BoundElsewhere),
         (own, named) => named.or(own),
     };

@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use claviger_domain::Timestamp;
+use claviger_domain::actor::Actor;
 use claviger_domain::audit::{Detail, Verb};
 use claviger_domain::capability::Capability::ManageCredentials;
 use claviger_domain::credential::Credential;
@@ -26,7 +27,7 @@ pub struct Rotated {
 ///
 /// # Errors
 /// [`Error::NotFound`], [`Error::WrongState`] when it is revoked, [`Error::BeyondCeiling`],
-/// [`Error::BoundElsewhere`], [`Error::TooManySecrets`].
+/// [`Error::BoundElsewhere`], [`Error::TooManySecrets`]; [`Error::Superseded`] by a key that was rotated away itself.
 pub async fn rotate<A: Answer>(
     call: &Call,
     id: CredentialId,
@@ -37,7 +38,13 @@ pub async fn rotate<A: Answer>(
     call.change(ManageCredentials, word, async |tx: &Tx, now: Timestamp| {
         let credential = held(call, tx, id, &Precondition::None).await?;
         may_strengthen(call, tx, &credential, now).await?;
-        let number = tx.secrets().newest_number_of(id).await? + 1;
+        let newest = tx.secrets().newest_number_of(id).await?;
+        // Whoever still has a key that was rotated away must not take the credential over.
+        if matches!(call.actor(), Actor::Credential { id: own, secret, .. } if *own == id && *secret < newest)
+        {
+            return Err(Error::Superseded);
+        }
+        let number = newest + 1;
         let previous_expires_at = now + overlap;
         let (key, secret) = new_secret(call.app(), credential.class, number, now);
         tx.secrets().end_all_of(id, previous_expires_at).await?;

@@ -73,7 +73,8 @@ pub async fn create<A: Answer>(
 ///
 /// # Errors
 /// [`Error::NotFound`] of the account or a role, [`Error::Stale`], [`Error::ExternalIdTaken`],
-/// [`Error::BeyondCeiling`], [`Error::LastOwner`].
+/// [`Error::BeyondCeiling`], [`Error::LastOwner`]; [`Error::OnItself`] when a user's key changes what gateways are told of
+/// the user.
 pub async fn update<A: Answer>(
     call: &Call,
     id: UserAccountId,
@@ -99,6 +100,11 @@ pub async fn update<A: Answer>(
         // By these an application knows whose call a gateway has let pass.
         let is_renamed = matches!(&external_id, Field::Set(id) if *id != before.external_id)
             || matches!(&email, Field::Set(email) if *email != before.email);
+        if (is_renamed || matches!(metadata, Field::Set(_)))
+            && call.confined_to(tx, ManageUsers, now).await? == Some(id)
+        {
+            return Err(Error::OnItself);
+        }
         let turned = status_turn(before.status, &status);
         if is_renamed || turned.is_some_and(|(status, _)| status == AccountStatus::Active) {
             let custom = roles::custom_of(tx, &before.roles).await?;

@@ -159,22 +159,36 @@ pub struct Head {
     pub pruned_through: u64,
     /// That entry's hash: the oldest one that remains follows it.
     pub pruned_mac: Mac,
+    /// How old the youngest entry was that was ever removed, in seconds; `None` when none was.
+    ///
+    /// How long entries are kept is settled outside the log. Whoever changes that can have what is old removed, and no
+    /// hash tells: this does.
+    pub pruned_from_age: Option<u64>,
 }
 
 impl Head {
     /// A chain before its first entry.
     #[must_use]
     pub const fn new(chain: ChainId) -> Self {
-        Self { chain, sequence: 0, mac: Mac::NONE, pruned_through: 0, pruned_mac: Mac::NONE }
+        let (mac, pruned_mac) = (Mac::NONE, Mac::NONE);
+        Self { chain, sequence: 0, mac, pruned_through: 0, pruned_mac, pruned_from_age: None }
     }
 
-    fn bytes(&self) -> [u8; 96] {
-        let mut bytes = [0; 96];
+    /// The chain after its oldest entries were removed: up to this one, which was so many seconds old.
+    #[must_use]
+    pub fn pruned(self, through: u64, mac: Mac, age: u64) -> Self {
+        let least = self.pruned_from_age.map_or(age, |known| known.min(age));
+        Self { pruned_through: through, pruned_mac: mac, pruned_from_age: Some(least), ..self }
+    }
+
+    fn bytes(&self) -> [u8; 104] {
+        let mut bytes = [0; 104];
         bytes[..16].copy_from_slice(self.chain.uuid().as_bytes());
         bytes[16..24].copy_from_slice(&self.sequence.to_be_bytes());
         bytes[24..56].copy_from_slice(self.mac.as_bytes());
         bytes[56..64].copy_from_slice(&self.pruned_through.to_be_bytes());
-        bytes[64..].copy_from_slice(self.pruned_mac.as_bytes());
+        bytes[64..96].copy_from_slice(self.pruned_mac.as_bytes());
+        bytes[96..].copy_from_slice(&self.pruned_from_age.unwrap_or(u64::MAX).to_be_bytes());
         bytes
     }
 }
@@ -284,7 +298,9 @@ mod tests {
             mac: Mac([1; 32]),
             pruned_through: 3,
             pruned_mac: Mac([2; 32]),
+            pruned_from_age: Some(5),
         };
+        assert_eq!(head.pruned(4, head.pruned_mac, 7).pruned_from_age, Some(5), "the least of all");
         let keys = keys(&[(1, 7), (2, 8)]);
         let sealed = keys.seal(head);
         assert_eq!((keys.holds(&sealed), sealed.pepper), (Some(true), 2));
@@ -294,6 +310,8 @@ mod tests {
             Head { mac: Mac([3; 32]), ..head },
             Head { pruned_through: 4, ..head },
             Head { pruned_mac: Mac([3; 32]), ..head },
+            Head { pruned_from_age: Some(6), ..head },
+            Head { pruned_from_age: None, ..head },
         ] {
             assert_eq!(keys.holds(&SealedHead { head: forged, ..sealed }), Some(false), "{forged:?}");
         }

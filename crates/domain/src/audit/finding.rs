@@ -75,4 +75,6 @@ pub struct Walked {
     pub broken: Option<Break>,
     /// Kept heads of which nothing can be said: what they name is older than what remains.
     pub kept_unseen: usize,
+    /// How old the youngest entry was that was ever removed for its age, in seconds, as the seal says that holds.
+    pub pruned_from_age: Option<u64>,
 }

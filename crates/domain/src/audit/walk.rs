@@ -237,6 +237,10 @@ impl<'k> Walk<'k> {
     #[must_use]
     pub fn end(mut self, end: End<'_>) -> Walked {
         let (next, mac) = self.place.unwrap_or((1, Mac::NONE));
+        let pruned_from_age = match end {
+            End::Sealed(Some(sealed)) if self.keys.holds(sealed) == Some(true) => sealed.head.pruned_from_age,
+            End::Sealed(_) | End::Open => None,
+        };
         let broken = match end {
             End::Open => self.suspect.take().map(|suspect| suspect.broken),
             End::Sealed(sealed) => self.end_of_all(sealed),
@@ -244,7 +248,7 @@ impl<'k> Walk<'k> {
         let (broken, kept_unseen) = self.compare_kept(broken);
         let Self { chain, start, entries, held, .. } = self;
         let first = start.map(|(first, _)| first);
-        Walked { chain, first, last: next - 1, mac, entries, held, broken, kept_unseen }
+        Walked { chain, first, last: next - 1, mac, entries, held, broken, kept_unseen, pruned_from_age }
     }
 
     fn end_of_all(&mut self, sealed: Option<&SealedHead>) -> Option<Break> {
@@ -272,7 +276,7 @@ impl<'k> Walk<'k> {
             None => at(head.sequence, Flaw::UnknownPepper(sealed.pepper)),
             Some(false) => {
                 let with = |head| self.keys.holds(&SealedHead { head, ..*sealed }) == Some(true);
-                let whole = Head { pruned_through: 0, pruned_mac: Mac::NONE, ..head };
+                let whole = Head { pruned_through: 0, pruned_mac: Mac::NONE, pruned_from_age: None, ..head };
                 at(
                     head.sequence,
                     if with(Head { sequence: next - 1, mac, ..head }) {

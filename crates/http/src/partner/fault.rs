@@ -61,15 +61,18 @@ fn of_use_case(error: &Error) -> (StatusCode, String) {
         Error::Refused(refusal) => of_refusal(*refusal),
         Error::AddressNotAllowed => text(StatusCode::FORBIDDEN, "IP address not allowed"),
         // No partner gives scopes, or acts on organizations or roles.
-        Error::BeyondCeiling(_) | Error::BoundElsewhere | Error::OnItself | Error::NoUser => {
-            text(StatusCode::FORBIDDEN, "Permission denied")
-        }
+        Error::BeyondCeiling(_)
+        | Error::BoundElsewhere
+        | Error::OnItself
+        | Error::Superseded
+        | Error::NoUser => text(StatusCode::FORBIDDEN, "Permission denied"),
         Error::RoleNameTaken
         | Error::RoleInUse
         | Error::Unscoped
         | Error::SystemRole
         | Error::TooManyRoles
         | Error::KeptTooShort(..)
+        | Error::RolesExhausted
         | Error::SlugTaken
         | Error::NotEmpty => text(StatusCode::CONFLICT, "The request conflicts with the present state"),
         Error::TooManySecrets => (

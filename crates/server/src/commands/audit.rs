@@ -76,6 +76,10 @@ pub(crate) fn run(command: Command, config: &Config) -> Result<(), Failure> {
 
 fn verify(verify: Verify, config: &Config) -> Result<Report, Failure> {
     let Verify { organization, file, head, heads } = verify;
+    let is_other = |kept: &Kept| organization.is_some_and(|only| kept.chain != ChainId::from(Some(only)));
+    if head.iter().any(is_other) {
+        return Err(Failure::unread("--head is of a chain that --organization leaves out".to_owned()));
+    }
     let mut report = Report::new(heads);
     let read = match file {
         Some(file) => crate::peppers::given(config)

@@ -71,6 +71,17 @@ fn what_is_exported_is_what_verifies() {
     let cut = own.lines().rev().skip(1).fold(String::new(), |file, line| format!("{line}\n{file}"));
     let missed = verify(&installation, &["--head", &head], &cut);
     assert!(missed.code == Some(1) && missed.out.contains("is not contained"), "{missed:?}");
+    // One that is older than what is there cannot be compared: that is no success.
+    let beginning =
+        |lines: usize| exported.lines().take(lines).map(|line| format!("{line}\n")).collect::<String>();
+    let begun = verify(&installation, &["--heads"], &beginning(1)).success();
+    let head = heads(&begun).remove(0);
+    verify(&installation, &["--head", &head], &exported).success();
+    verify(&installation, &["--head", &head], &exported[beginning(1).len()..]).success();
+    let missed = verify(&installation, &["--head", &head], &exported[beginning(2).len()..]);
+    assert!(missed.code == Some(1) && missed.out.contains("older than what is there"), "{missed:?}");
+    let other = format!("00000000-0000-0000-0000-000000000000:{}", head.split_once(':').unwrap().1);
+    installation.run(&["audit", "verify", "--organization", organization, "--head", &other]).refused(2);
     let csv = installation.run(&["audit", "export", "--format", "csv"]).success();
     assert_eq!(csv.lines().count(), entries.len() + 1);
 }

@@ -22,6 +22,7 @@ mod row {
         pub mac: Vec<u8>,
         pub pruned_through: i64,
         pub pruned_mac: Vec<u8>,
+        pub pruned_from_age_s: Option<i64>,
         pub pepper: i64,
         pub seal: Vec<u8>,
     }
@@ -38,7 +39,8 @@ pub(super) use row::{Column, Entity};
 /// Damage is no error here: what cannot be read was not sealed so.
 impl From<Model> for SealedHead {
     fn from(model: Model) -> Self {
-        let Model { chain_id, sequence, mac, pruned_through, pruned_mac, pepper, seal } = model;
+        let Model { chain_id, sequence, mac, pruned_through, pruned_mac, pruned_from_age_s, pepper, seal } =
+            model;
         let [mac, pruned_mac, seal] =
             [mac, pruned_mac, seal].map(|mac| <[u8; 32]>::try_from(mac).ok().map(Mac::from_bytes));
         let pepper = u32::try_from(pepper).ok();
@@ -50,6 +52,7 @@ impl From<Model> for SealedHead {
                 mac: mac.unwrap_or(Mac::NONE),
                 pruned_through: unsigned(pruned_through),
                 pruned_mac: pruned_mac.unwrap_or(Mac::NONE),
+                pruned_from_age: pruned_from_age_s.map(unsigned),
             },
             pepper: pepper.unwrap_or_default(),
             seal: seal.filter(|_| readable && pepper.is_some()),
@@ -60,13 +63,14 @@ impl From<Model> for SealedHead {
 impl From<&SealedHead> for Model {
     fn from(sealed: &SealedHead) -> Self {
         let SealedHead { head, pepper, seal } = sealed;
-        let Head { chain, sequence, mac, pruned_through, pruned_mac } = head;
+        let Head { chain, sequence, mac, pruned_through, pruned_mac, pruned_from_age } = head;
         Self {
             chain_id: chain.uuid(),
             sequence: signed(*sequence),
             mac: mac.as_bytes().to_vec(),
             pruned_through: signed(*pruned_through),
             pruned_mac: pruned_mac.as_bytes().to_vec(),
+            pruned_from_age_s: pruned_from_age.map(signed),
             pepper: i64::from(*pepper),
             seal: seal.map(|seal| seal.as_bytes().to_vec()).unwrap_or_default(),
         }
@@ -137,10 +141,10 @@ pub(super) async fn put_all<C: ConnectionTrait>(
     connection: &C,
     heads: &[SealedHead],
 ) -> Result<(), StoreError> {
-    use Column::{ChainId, Mac, Pepper, PrunedMac, PrunedThrough, Seal, Sequence};
+    use Column::{ChainId, Mac, Pepper, PrunedFromAgeS, PrunedMac, PrunedThrough, Seal, Sequence};
     for chunk in heads.chunks(AT_ONCE) {
         let mut update = OnConflict::column(ChainId);
-        update.update_columns([Sequence, Mac, PrunedThrough, PrunedMac, Pepper, Seal]);
+        update.update_columns([Sequence, Mac, PrunedThrough, PrunedMac, PrunedFromAgeS, Pepper, Seal]);
         Entity::insert_many(chunk.iter().map(|head| Model::from(head).into_active_model()))
             .on_conflict(update)
             .exec_without_returning(connection)

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use claviger_domain::Timestamp;
-use claviger_domain::audit::{AuditKeys, ChainId, End, Head, Walk};
+use claviger_domain::audit::{AuditKeys, ChainId, End, Walk};
 use claviger_domain::ids::AuditEntryId;
 use sea_orm::entity::prelude::*;
 use sea_orm::{QueryOrder, QuerySelect};
@@ -40,7 +40,7 @@ impl<C: ConnectionTrait> AuditLog<'_, C> {
     }
 
     /// Removes the oldest entries of a chain, at most `most`, up to the first that is not older than `before`:
-    /// what remains has no hole. Answers how many there were.
+    /// what remains has no hole. The head says how old the youngest of them is at `now`. Answers how many there were.
     ///
     /// Only what holds is removed: a chain that was tampered with keeps its traces.
     pub async fn prune(
@@ -48,6 +48,7 @@ impl<C: ConnectionTrait> AuditLog<'_, C> {
         keys: &AuditKeys,
         chain: ChainId,
         before: Timestamp,
+        now: Timestamp,
         most: u64,
     ) -> Result<u64, StoreError> {
         let Some(sealed) = head::find_for_update(self.0, chain).await? else { return Ok(0) };
@@ -55,10 +56,11 @@ impl<C: ConnectionTrait> AuditLog<'_, C> {
         let place = ChainPlace::before(head.pruned_through + 1);
         let rows = self.of_chain(chain, Some(place), most).await?;
         let mut walk = Walk::whole(keys, &head, &[]);
+        // Entries stand in the order of their commits, which is about that of their instants.
+        let mut youngest = None;
         for row in rows {
-            if row.entry.as_ref().is_none_or(|entry| entry.at >= before) {
-                break;
-            }
+            let Some(entry) = row.entry.as_ref().filter(|entry| entry.at < before) else { break };
+            youngest = youngest.max(Some(entry.at));
             walk.take(row.id, &row.link, row.material());
         }
         let walked = walk.end(End::Open);
@@ -66,16 +68,15 @@ impl<C: ConnectionTrait> AuditLog<'_, C> {
             tracing::error!(%chain, "old entries of the audit log stay: `claviger audit verify` tells why");
             return Ok(0);
         }
-        if walked.held == 0 {
-            return Ok(0);
-        }
+        let Some(youngest) = youngest else { return Ok(0) };
         Entity::delete_many()
             .filter(Column::ChainId.eq(chain.uuid()))
             .filter(Column::Sequence.gt(signed(head.pruned_through)))
             .filter(Column::Sequence.lte(signed(walked.last)))
             .exec(self.0)
             .await?;
-        let pruned = Head { pruned_through: walked.last, pruned_mac: walked.mac, ..head };
+        let age = u64::try_from((now - youngest).num_seconds()).unwrap_or_default();
+        let pruned = head.pruned(walked.last, walked.mac, age);
         head::put_all(self.0, &[keys.seal(pruned)]).await?;
         Ok(walked.held)
     }

@@ -235,7 +235,9 @@ async fn what_is_done_to_heads_is_named(store: Store) {
 }
 
 async fn prune(store: &Store, chain: ChainId, before: i64, most: u64) -> u64 {
-    write(store, async |tx| tx.audit_log().prune(&audit_keys(), chain, at(before), most).await).await.unwrap()
+    write(store, async |tx| tx.audit_log().prune(&audit_keys(), chain, at(before), at(before), most).await)
+        .await
+        .unwrap()
 }
 
 async fn what_is_old_leaves_and_the_rest_is_whole(store: Store) {

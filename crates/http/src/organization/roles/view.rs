@@ -48,6 +48,7 @@ pub(super) struct RoleDetail {
     /// `null` until the first change.
     #[schema(required, format = DateTime)]
     updated_at: Option<String>,
+    /// The first hundred of those who have it, the oldest first; the list of users by `role` has them all.
     users: Vec<Holder>,
 }
 

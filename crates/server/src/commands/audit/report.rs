@@ -16,13 +16,24 @@ pub(super) struct Report {
     entries: u64,
     held: u64,
     no_entries: u64,
+    unseen: usize,
     written: Result<(), Failure>,
 }
 
 impl Report {
     pub(super) fn new(heads: bool) -> Self {
-        let (chains, broken, entries, held, no_entries) = (0, 0, 0, 0, 0);
-        Self { heads, begun: Instant::now(), chains, broken, entries, held, no_entries, written: Ok(()) }
+        let (chains, broken, entries, held, no_entries, unseen) = (0, 0, 0, 0, 0, 0);
+        Self {
+            heads,
+            begun: Instant::now(),
+            chains,
+            broken,
+            entries,
+            held,
+            no_entries,
+            unseen,
+            written: Ok(()),
+        }
     }
 
     fn print(&mut self, line: &str) {
@@ -33,14 +44,26 @@ impl Report {
 
     /// Says what was found on one chain: nothing, if it is whole and from the first entry on.
     pub(super) fn tell(&mut self, walked: &Walked) {
-        let Walked { chain, first, last, mac, entries, held, broken, kept_unseen } = walked;
+        let Walked { chain, first, last, mac, entries, held, broken, kept_unseen, pruned_from_age } = walked;
         self.chains += 1;
         self.entries += entries;
         self.held += held;
         let name = name(*chain);
-        if let Some(first) = first.filter(|first| *first > 1) {
-            self.print(&format!("{name}: from entry {first} on; earlier ones are not there"));
+        // Where nothing is left, what comes next would be the first.
+        let first = first.unwrap_or(last.saturating_add(1));
+        match pruned_from_age {
+            Some(age) => {
+                let age = span(*age);
+                self.print(&format!(
+                    "{name}: from entry {first} on; earlier ones were removed for their age, none younger than {age}"
+                ));
+            }
+            None if first > 1 && *entries > 0 => {
+                self.print(&format!("{name}: from entry {first} on; earlier ones are not there"));
+            }
+            None => {}
         }
+        self.unseen += kept_unseen;
         if *kept_unseen > 0 {
             self.print(&format!(
                 "{name}: a kept head is older than what is there, nothing can be said of it"
@@ -67,7 +90,7 @@ impl Report {
 
     /// Says what it amounts to.
     pub(super) fn end(mut self) -> Result<(), Failure> {
-        let Self { chains, entries, held, broken, no_entries, .. } = self;
+        let Self { chains, entries, held, broken, no_entries, unseen, .. } = self;
         let seconds = self.begun.elapsed().as_secs_f64();
         #[expect(clippy::cast_precision_loss, reason = "it is shown in whole numbers")]
         let rate = entries as f64 / seconds;
@@ -79,6 +102,9 @@ impl Report {
         }
         self.written?;
         match (broken, no_entries) {
+            (0, 0) if unseen > 0 => Err(Failure::operation(format!(
+                "{unseen} kept heads are of entries that are not there any more"
+            ))),
             (0, 0) => Ok(()),
             (0, lines) => Err(Failure::operation(format!("{lines} lines are no entries of an audit log"))),
             (broken, _) => Err(Failure::operation(format!("{broken} of {chains} chains are broken"))),
@@ -88,6 +114,13 @@ impl Report {
 
 fn name(chain: ChainId) -> String {
     chain.organization().map_or_else(|| "installation".to_owned(), |id| format!("organization {id}"))
+}
+
+fn span(seconds: u64) -> String {
+    match (seconds / 86_400, seconds / 3_600) {
+        (0, hours) => format!("{hours} hours"),
+        (days, _) => format!("{days} days"),
+    }
 }
 
 fn sentence(broken: &Break) -> String {
