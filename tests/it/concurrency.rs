@@ -14,6 +14,7 @@ use crate::hostile::rows;
 use crate::support::{Answer, Caller, World};
 
 mod locks;
+mod owners;
 mod writers;
 
 fn request(caller: &Caller<'_>, method: &str, path: &str, body: &Value) -> Request<Body> {

@@ -256,3 +256,23 @@ fn every_reference_leads_somewhere() {
         check(name, &document, &document);
     }
 }
+
+/// What SDKs make methods and types of.
+#[test]
+fn names_are_words_of_one_form() {
+    let is_words =
+        |name: &str, separator: char, is_word: fn(&str) -> bool| name.split(separator).all(is_word);
+    for (name, document) in operations::documents() {
+        for schema in document["components"]["schemas"].as_object().unwrap().keys() {
+            let is_word = |word: &str| {
+                word.starts_with(|first: char| first.is_ascii_uppercase())
+                    && word.chars().all(|letter| letter.is_ascii_alphanumeric())
+            };
+            assert!(is_words(schema, '_', is_word), "{name}: {schema}");
+        }
+    }
+    for operation in operations::all() {
+        let is_word = |word: &str| !word.is_empty() && word.chars().all(|letter| letter.is_ascii_lowercase());
+        assert!(operation.id().contains('_') && is_words(operation.id(), '_', is_word), "{}", operation.id());
+    }
+}

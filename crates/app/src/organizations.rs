@@ -1,6 +1,7 @@
 //! Organizations: the operator opens and closes them, and each runs itself.
 
 use claviger_domain::Timestamp;
+use claviger_domain::actor::Owner;
 use claviger_domain::audit::{Detail, Details, Resource, Verb};
 use claviger_domain::capability::Capability::{ManageOrganizations, ViewOrganization};
 use claviger_domain::ids::OrganizationId;
@@ -54,13 +55,25 @@ pub async fn known(app: &App, id: OrganizationId) -> Result<(), Error> {
     shown(app.store().organizations().find_unscoped(id).await?, State::Any).map(drop)
 }
 
+/// An organization, and how many users have a role in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    pub organization: Organization,
+    pub members: u64,
+}
+
 /// # Errors
 /// [`Error::NotFound`] when the caller has no such organization.
-pub async fn find(call: &Call, id: OrganizationId) -> Result<Organization, Error> {
+pub async fn find(call: &Call, id: OrganizationId) -> Result<Seen, Error> {
     call.require(ViewOrganization)?;
     let id = call.tenant(Some(id))?.organization;
-    let found = call.app().store().organizations().find_unscoped(id).await?;
-    shown(found, State::Any)
+    let store = call.app().store();
+    see(store, shown(store.organizations().find_unscoped(id).await?, State::Any)?).await
+}
+
+async fn see(tables: &impl Tables, organization: Organization) -> Result<Seen, Error> {
+    let members = tables.user_accounts().count_members(Owner::Organization(organization.id)).await?;
+    Ok(Seen { organization, members })
 }
 
 /// Every organization that passes `filter`, newest first.

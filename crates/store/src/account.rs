@@ -259,6 +259,11 @@ impl<C: ConnectionTrait> UserAccounts<'_, C> {
         Ok(having(owner, role).filter(active).one(self.0).await?.is_some())
     }
 
+    /// How many of the owner's accounts have any role.
+    pub async fn count_members(&self, owner: Owner) -> Result<u64, StoreError> {
+        Ok(Entity::find().filter(live(owner)).filter(members()).count(self.0).await?)
+    }
+
     /// How many of the owner's accounts have the same roles, for all roles that occur together.
     pub async fn counted_by_roles(&self, owner: Owner) -> Result<Vec<(RoleIds, u64)>, StoreError> {
         let counted: Vec<(String, i64)> = Entity::find()

@@ -246,8 +246,11 @@ impl<C: ConnectionTrait> Credentials<'_, C> {
         id: CredentialId,
         lock: bool,
     ) -> Result<Option<Credential>, StoreError> {
-        let query =
-            Entity::find_by_id(id.uuid()).filter(owned(owner, Column::OrganizationId, Column::AdminKeyId));
+        // Looked up in the owner's own index, where another owner's id stands as little as one of nothing: by the primary
+        // key that row would be read before it is found to be another's, and the time it takes would tell.
+        let query = Entity::find()
+            .filter(owned(owner, Column::OrganizationId, Column::AdminKeyId))
+            .filter(Column::Id.between(id.uuid(), id.uuid()));
         let query = if lock { query.lock(LockType::NoKeyUpdate) } else { query };
         query.one(self.0).await?.map(Credential::try_from).transpose()
     }

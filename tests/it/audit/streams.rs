@@ -6,6 +6,11 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::Request;
 use axum::response::Response;
+use chrono::TimeDelta;
+use claviger_app::audit;
+use claviger_domain::audit::line::Line;
+use claviger_domain::audit::{ChainId, End, Walk};
+use claviger_domain::ids::OrganizationId;
 use http_body_util::BodyExt;
 use serde_json::json;
 
@@ -89,4 +94,74 @@ async fn an_export_that_is_not_taken_is_cut_off_and_says_so() {
         }
     };
     assert!(cut.is_some() && taken < whole.text.len() / 2, "{taken} of {}", whole.text.len());
+}
+
+/// Over HTTP too, and whoever asks, the bytes are those that verify.
+#[tokio::test]
+async fn what_is_streamed_is_what_verifies() {
+    let world = World::new().await;
+    let acme = Tenant::new(&world, "Acme").await;
+    for _ in 0..5 {
+        acme.key(&["users:read"], json!({})).await;
+        acme.owner.get(&acme.path("/users")).await;
+        acme.owner.get(&acme.path("/users/nonsense")).await;
+        world.flush().await;
+    }
+    let organization = acme.organization["id"].as_str().unwrap();
+    let own = acme.owner.get(&acme.path("/audit-logs?format=ndjson&includeReads=true")).await.text;
+    let path = format!("/admin/v1/audit-logs?format=ndjson&include_reads=true&org_id={organization}");
+    let operators = world.bootstrap().get(&path).await.text;
+    assert!(own.lines().count() >= 17, "{own}");
+    // Reading it is a read too: the second one may have an entry more.
+    assert!(operators.starts_with(&own), "the same bytes");
+    let chain = ChainId::from(Some(OrganizationId::parse_any(organization).unwrap()));
+    let mut walk = Walk::anywhere(world.app.audit_keys(), chain, &[]);
+    for line in own.lines() {
+        let line = Line::parse(line.as_bytes()).unwrap();
+        walk.take(line.id, &line.link, line.into());
+    }
+    let walked = walk.end(End::Open);
+    assert_eq!((walked.first, walked.broken, walked.held), (Some(1), None, walked.entries));
+    // Changes alone have holes, and each line still says where it stood.
+    let changes = acme.owner.get(&acme.path("/audit-logs?format=ndjson")).await.text;
+    assert!(changes.lines().count() >= 7 && changes.lines().all(|line| own.contains(line)), "{changes}");
+    let csv = acme.owner.get(&acme.path("/audit-logs?format=csv")).await.text;
+    let (header, rows) = csv.split_once("\r\n").unwrap();
+    assert!(header.starts_with("sequence,id,organization_id,at,action,") && header.ends_with(",details,mac"));
+    let first = Line::parse(own.lines().next().unwrap().as_bytes()).unwrap();
+    let row = rows.lines().next().unwrap();
+    assert!(row.starts_with(&format!("1,{},", first.id)) && row.contains(",organization.created,"), "{row}");
+    assert_eq!(rows.lines().count(), changes.lines().count());
+}
+
+#[tokio::test]
+async fn what_is_removed_under_an_export_breaks_it_off() {
+    let world = World::new().await;
+    let acme = Tenant::new(&world, "Acme").await;
+    filled(&acme).await;
+    world.advance(TimeDelta::days(1));
+    let chain =
+        ChainId::from(Some(OrganizationId::parse_any(acme.organization["id"].as_str().unwrap()).unwrap()));
+    let middle = world.app.now();
+    let removed_at = async |before| {
+        let mut export = begun(&acme).await;
+        let mut taken = export.body_mut().frame().await.unwrap().unwrap().into_data().unwrap().len();
+        assert!(audit::prune(&world.app, chain, before).await.unwrap() > 5_000);
+        loop {
+            match export.body_mut().frame().await {
+                Some(Ok(frame)) => taken += frame.into_data().unwrap().len(),
+                Some(Err(_)) => break taken,
+                None => panic!("{taken} bytes looked whole"),
+            }
+        }
+    };
+    // Some is left behind the hole.
+    acme.key(&[], json!({})).await;
+    let taken = removed_at(middle).await;
+    let rest = acme.owner.get(&acme.path("/audit-logs?format=ndjson")).await.text;
+    assert!(taken > rest.len() && rest.lines().count() == 1, "{rest}");
+    // Nothing is.
+    filled(&acme).await;
+    world.advance(TimeDelta::days(1));
+    removed_at(world.app.now()).await;
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::authority::scene::Scene;
-use crate::openapi::operations::of;
+use crate::openapi::operations::all;
 use crate::support::{Answer, Caller, World};
 
 const STALE: &str = "The resource has changed: If-Match does not hold";
@@ -27,10 +27,31 @@ async fn resources<'s>(world: &'s World, scene: &'s Scene<'s>) -> [(Caller<'s>, 
 
 #[test]
 fn every_change_of_a_single_resource_can_be_conditional() {
-    for operation in of("partner") {
+    for operation in all() {
         let changes = matches!(operation.method.as_str(), "PATCH" | "DELETE");
         assert_eq!(operation.has_parameter("If-Match"), changes, "{}", operation.id());
     }
+}
+
+#[tokio::test]
+async fn a_stale_tag_is_refused_wherever_the_documents_tell_of_one() {
+    let world = World::new().await;
+    let scene = Scene::new(&world).await;
+    let mut asked = 0;
+    for operation in all().into_iter().filter(|operation| operation.has_parameter("If-Match")) {
+        // A user becomes a member once: before that there is no membership to change.
+        if operation.path.ends_with("/members/{user}") {
+            scene.ready_for(&operation).await;
+        }
+        let caller = scene.caller(&operation);
+        let body = scene.body(&operation).unwrap_or_default();
+        let path = scene.path(&operation);
+        let answer = conditional(&caller, &operation.method, &path, b"\"999\"", &body).await;
+        assert_eq!(answer.status, 412, "{}: {}", operation.id(), answer.text);
+        operation.admits(&answer);
+        asked += 1;
+    }
+    assert!(asked > 20, "only {asked} operations were asked");
 }
 
 #[tokio::test]

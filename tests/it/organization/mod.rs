@@ -4,6 +4,7 @@ mod api_keys;
 mod audit_logs;
 mod bound_keys;
 mod ceiling;
+mod escalation;
 mod key_changes;
 mod manners;
 mod roles;

@@ -19,7 +19,7 @@ async fn an_organization_sees_itself() {
             "ipAllowlist": [], "keyLifetime": {"defaultSeconds": null, "maxSeconds": null, "required": false},
             "defaultRateLimits": [], "retention": {"auditDays": null, "usageDays": null}
         },
-        "createdAt": "2026-01-26T12:00:00Z", "updatedAt": null
+        "memberCount": 0, "createdAt": "2026-01-26T12:00:00Z", "updatedAt": null
     });
     assert_eq!(data(&answer, 200), expected);
     assert_eq!(answer.header("etag"), "\"1\"");
@@ -37,6 +37,8 @@ async fn an_organization_changes_itself_under_its_tag() {
         "defaultRateLimits": [{"name": "r", "limit": 1, "window": 60, "pool": "credential"}],
         "retention": {"auditDays": 30, "usageDays": 31}
     });
+    acme.user("Ada", &["Owner"]).await;
+    acme.user("Bob", &[]).await;
     let patch = json!({"name": "Acme 2", "email": "a@acme.com", "metadata": {"a": 1}, "settings": settings});
     let answer = acme.owner.patch(&acme.path(""), &patch).await;
     let changed = data(&answer, 200);
@@ -44,6 +46,7 @@ async fn an_organization_changes_itself_under_its_tag() {
     for (field, value) in patch.as_object().unwrap() {
         assert_eq!(&changed[field], value, "{field}");
     }
+    assert_eq!(changed["memberCount"], 1, "a user without a role is no member");
     let path = acme.path("");
     let stale = acme.owner.request("PATCH", &path).header("if-match", "\"1\"");
     let stale = acme.owner.send(stale.header("content-type", "application/json"), "{\"name\":\"X\"}").await;

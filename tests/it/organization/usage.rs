@@ -18,7 +18,7 @@ async fn a_tenant_sees_its_own_calls_and_no_others() {
     let told = data(&acme.owner.get(&acme.path("/usage?period=24h")).await, 200);
     let figures = json!({
         "totalRequests": 2, "successfulRequests": 1, "failedRequests": 1, "avgResponseTimeMs": 0,
-        "units": told["totals"]["units"]
+        "units": 1
     });
     assert_eq!(told["totals"], figures);
     assert_eq!(told["resolution"], "hour");
@@ -28,6 +28,15 @@ async fn a_tenant_sees_its_own_calls_and_no_others() {
         told["byOutcome"],
         json!([{"code": "VALID", "totalRequests": 1}, {"code": "INSUFFICIENT_SCOPE", "totalRequests": 1}])
     );
+    // The same between two instants, and nothing before.
+    let between = async |start: &str, end: &str| {
+        let told = data(&acme.owner.get(&acme.path(&format!("/usage?start={start}&end={end}"))).await, 200);
+        told["totals"]["totalRequests"].clone()
+    };
+    assert_eq!(between("2026-01-26T12:00:00Z", "2026-01-26T12:59:59Z").await, 2);
+    assert_eq!(between("2026-01-26T10:00:00Z", "2026-01-26T11:59:59Z").await, 0);
+    let long = acme.owner.get(&acme.path("/usage?start=2024-01-01&end=2026-01-01")).await;
+    super::refused(&long, 400, "invalid_request", "A period must not be longer than 366 days");
     let days = data(&acme.owner.get(&acme.path("/usage?start=2026-01-01&end=2026-01-31&keys=1")).await, 200);
     assert_eq!((&days["resolution"], days["series"].as_array().unwrap().len()), (&json!("day"), 31));
     for (query, field) in [("period=1y", "period"), ("start=x", "start"), ("keys=0", "keys")] {

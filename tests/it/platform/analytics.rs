@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{bad, code, data, key, organization, refused};
+use super::{bad, code, data, key, organization, refused, text};
 use crate::support::World;
 
 const PATH: &str = "/admin/v1/analytics/usage";
@@ -55,6 +55,33 @@ async fn usage_is_told_in_all_by_time_by_key_and_by_outcome() {
     assert_eq!(one["by_key"], json!([of_key]), "the busiest");
     let before = data(&operator.get(&format!("{PATH}?start=2026-01-01&end=2026-01-02")).await, 200);
     assert_eq!(before["totals"], figures(0, 0));
+}
+
+#[tokio::test]
+async fn the_published_question_is_answered_by_days() {
+    let world = World::new().await;
+    let acme = organization(&world, "Acme Corporation").await;
+    let issued = key(&world, &acme, &[], json!({})).await;
+    for _ in 0..3 {
+        assert_eq!(code(&world, &issued).await, "VALID");
+    }
+    world.drain().await;
+    let organization = text(&acme["id"]);
+    let path = format!("/admin/v1/analytics/usage?org_id={organization}&period=30d");
+    let told = data(&world.bootstrap().get(&path).await, 200);
+    assert_eq!((&told["resolution"], told["series"].as_array().unwrap().len()), (&json!("day"), 31));
+    assert_eq!(told["totals"]["total_requests"], 3);
+    let between = async |start: &str, end: &str| {
+        let path = format!("/admin/v1/analytics/usage?org_id={organization}&start={start}&end={end}");
+        data(&world.bootstrap().get(&path).await, 200)["totals"]["total_requests"].clone()
+    };
+    assert_eq!(between("2026-01-26T12:00:00Z", "2026-01-26T12:59:59Z").await, 3);
+    assert_eq!(between("2026-01-25", "2026-01-25").await, 0);
+    let long = world.bootstrap().get("/admin/v1/analytics/usage?start=2024-01-01&end=2026-01-01").await;
+    refused(&long, 400, "invalid_request", "A period must not be longer than 366 days");
+    // The example's own id is a placeholder: no id, and no slug.
+    let placeholder = world.bootstrap().get("/admin/v1/analytics/usage?org_id=org_123&period=30d").await;
+    bad(&placeholder, "org_id", "org_id names nothing that can be");
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod audit_logs;
 mod batches;
 mod ceiling;
 mod cors;
+mod escalation;
 mod limits;
 mod members;
 mod organizations;

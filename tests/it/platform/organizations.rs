@@ -225,6 +225,19 @@ async fn an_organization_is_deleted_when_nothing_live_hangs_on_it() {
     let caller = world.bootstrap();
     let stale = caller.send(caller.request("DELETE", &path).header("if-match", "\"9\""), "").await;
     refused(&stale, 412, "precondition_failed", "If-Match does not hold");
+    // A partner's key is as live as a customer's; one that is switched off can be switched on, one that has ended cannot.
+    let body = json!({"entity_name": "Acme", "permissions": ["view_usage"]});
+    let admin_key = caller.post("/v1/admin/admin-keys", &body).await.data();
+    let not_empty = "Keys of the organization still work: revoke them first";
+    refused(&caller.delete(&path).await, 409, "organization_not_empty", not_empty);
+    let admin_key = format!("/v1/admin/admin-keys/{}", text(&admin_key["admin_key"]["id"]));
+    assert_eq!(caller.delete(&admin_key).await.status, 200);
+    let off = key(&world, &told, &[], json!({})).await;
+    data(&caller.post_empty(&format!("{}/disable", at("api-keys", &off))).await, 200);
+    refused(&caller.delete(&path).await, 409, "organization_not_empty", not_empty);
+    data(&caller.delete(&at("api-keys", &off)).await, 200);
+    key(&world, &told, &[], json!({"expires_in": "1m"})).await;
+    world.advance(chrono::TimeDelta::minutes(1));
     let gone = data(&caller.delete(&path).await, 200);
     assert_eq!(gone, json!({"id": told["id"], "deleted": true}));
     refused(&caller.get(&path).await, 404, "not_found", NOTHING);

@@ -35,6 +35,7 @@ async fn a_user_is_made_read_changed_and_deleted() {
         (&now["name"], &now["email"], &now["metadata"]),
         (&json!("Ada King"), &Value::Null, &json!({}))
     );
+    assert_eq!((&now["external_id"], &now["billing_plan"]), (&Value::Null, &Value::Null));
     refused(&operator.patch(&path, &json!({})).await, 400, "invalid_request", "Nothing is to be changed");
     let issued = key(&world, &acme, &[], json!({"user_id": told["id"]})).await;
     assert_eq!(code(&world, &issued).await, "VALID");

@@ -16,6 +16,8 @@ pub(crate) enum Kind {
     Credential,
     AdminKey,
     Role,
+    /// An entry of the audit log.
+    Entry,
 }
 
 /// One tenant, its things, and who may ask for it.
@@ -29,6 +31,7 @@ pub(crate) struct Estate<'w> {
     pub(crate) customer: String,
     pub(crate) external_id: String,
     pub(crate) credential: String,
+    pub(crate) entry: String,
     /// Its own callers, and what they are called in failures.
     pub(crate) callers: Vec<(&'static str, Caller<'w>)>,
 }
@@ -59,12 +62,19 @@ impl<'w> Estate<'w> {
         let bound = key(&operator, &id, &["users:read", "api-keys:read", "roles:read"], Some(&user)).await;
         let reader = key(&operator, &id, &["api-keys:read"], None).await;
         let gateway = key(&operator, &id, &["keys:verify"], None).await;
+        let everything = key(&operator, &id, &["*"], Some(&user)).await;
+        let test = json!({"name": "A key", "permissions": ["*"], "environment": "test"});
+        let test = owner.post(&format!("{base}/api-keys"), &test).await;
+        assert_eq!(test.status, 201, "{}", test.text);
+        let log = owner.get(&format!("{base}/audit-logs?limit=1")).await.json();
         let callers = vec![
             ("the partner", (*partner).clone()),
             ("the tenant", owner),
             ("a user's key", world.bearer(&bound.1)),
             ("a key that reads keys", world.bearer(&reader.1)),
             ("a gateway", world.bearer(&gateway.1)),
+            ("an owner's key", world.bearer(&everything.1)),
+            ("a test key", world.bearer(text(&test.json()["key"]))),
             ("nobody", world.nobody()),
         ];
         Self {
@@ -76,6 +86,7 @@ impl<'w> Estate<'w> {
             admin_key: partner.id.clone(),
             customer: text(&customer["id"]).to_owned(),
             external_id,
+            entry: text(&log["data"][0]["id"]).to_owned(),
             credential: text(&credential["credential"]["id"]).to_owned(),
             callers,
         }
@@ -90,6 +101,7 @@ impl<'w> Estate<'w> {
             Kind::Credential => &self.credential,
             Kind::AdminKey => &self.admin_key,
             Kind::Role => &self.role,
+            Kind::Entry => &self.entry,
         }
     }
 }

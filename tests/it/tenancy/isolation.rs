@@ -2,6 +2,7 @@
 //! that does not exist, whoever asks.
 
 use axum::body::Body;
+use claviger_domain::ids::UserAccountId;
 use serde_json::{Value, json};
 
 use super::estate::{Estate, Kind};
@@ -30,6 +31,7 @@ fn kind_of(name: &str, surface: &str) -> Option<Kind> {
         "usage" if surface == "partner" => Kind::Credential,
         "admin-keys" | "admin_key_id" => Kind::AdminKey,
         "role" | "roles" => Kind::Role,
+        "after" => Kind::Entry,
         "actor_id" | "actorId" | "target_id" | "targetId" => Kind::Key,
         _ => return None,
     })
@@ -44,12 +46,30 @@ fn slots(operation: &Operation) -> Vec<Slot> {
         slots.push(Slot::Path(place, kind.unwrap_or_else(|| panic!("what does {} name?", operation.path))));
     }
     for parameter in operation.parameters().into_iter().filter(|parameter| parameter.place == "query") {
-        if let Some(kind) = kind_of(&parameter.name, operation.surface) {
-            slots.push(Slot::Query(parameter.name, kind));
-        }
+        let of_list = match operation.path.rsplit('/').next() {
+            Some("audit-logs") => "after",
+            Some(list) => list,
+            None => "",
+        };
+        // A list goes on behind one of its own things.
+        let name = if parameter.name == "after" { of_list } else { &parameter.name };
+        let kind = kind_of(name, operation.surface);
+        let is_id = ["id", "Id", "after"].iter().any(|end| parameter.name.ends_with(end));
+        assert!(kind.is_some() || !is_id, "what does {} of {} name?", parameter.name, operation.id());
+        slots.extend(kind.map(|kind| Slot::Query(parameter.name, kind)));
     }
     if let Some(body) = operation.body_example() {
         members(&body, "", operation.surface, &mut slots);
+        // What the example leaves out can be said all the same.
+        let schema = operation.resolved(&operation.body_schema().unwrap());
+        for name in schema["properties"].as_object().into_iter().flat_map(|properties| properties.keys()) {
+            let is_text = schema["properties"][name]["type"].to_string().contains("string");
+            if let Some(kind) =
+                kind_of(name, operation.surface).filter(|_| is_text && body.get(name).is_none())
+            {
+                slots.push(Slot::Body(format!("/{name}"), kind));
+            }
+        }
     }
     slots
 }
@@ -127,9 +147,11 @@ async fn ask(
         match slot {
             Slot::Query(name, _) if place == changed => path = format!("{path}?{name}={to}"),
             Slot::Body(pointer, kind) => {
-                let found = body.as_mut().and_then(|body| body.pointer_mut(pointer));
-                if let Some(member) = found {
-                    *member = json!(value(place, *kind));
+                let Some(body) = body.as_mut() else { continue };
+                match body.pointer_mut(pointer) {
+                    Some(member) => *member = json!(value(place, *kind)),
+                    None if place == changed => body[&pointer[1..]] = json!(to),
+                    None => {}
                 }
             }
             _ => {}
@@ -149,7 +171,7 @@ async fn what_is_another_tenants_is_answered_as_what_does_not_exist() {
     let world = World::new().await;
     let own = Estate::of(&world, "Acme Corporation").await;
     let other = Estate::of(&world, "Umbrella Corporation").await;
-    let mut asked = 0;
+    let (mut asked, mut found) = (0, 0);
     for operation in all() {
         // Whoever has a key may ask what becomes of it; the answer does not hang on who asks.
         if operation.permissions().is_none_or(|needed| needed.is_empty()) && !operation.has_variable() {
@@ -163,6 +185,15 @@ async fn what_is_another_tenants_is_answered_as_what_does_not_exist() {
             if *kind == Kind::Organization {
                 spellings.push((other.slug.clone(), "no-such-organization".to_owned()));
             }
+            if operation.surface != "partner" && *kind != Kind::ExternalId {
+                let bare =
+                    UserAccountId::parse_any(&theirs.replacen(theirs.split('_').next().unwrap(), "user", 1));
+                spellings.extend(bare.map(|id| (id.to_string(), near(&id.to_string(), *kind))));
+            }
+            // A partner's credential is a key like any other on the other surfaces.
+            if operation.surface == "organization" && *kind == Kind::Key {
+                spellings.push((other.credential.clone(), near(&other.credential, *kind)));
+            }
             for (caller_name, caller) in &own.callers {
                 for (theirs, nobodys) in &spellings {
                     let one = ask(caller, &operation, &own, &slots, place, theirs).await;
@@ -172,8 +203,25 @@ async fn what_is_another_tenants_is_answered_as_what_does_not_exist() {
                     assert!(one.0 < 500, "{caller_name} asks {id}: {}", one.1);
                     asked += 1;
                 }
+                // What is the caller's own is there: else everything would be alike.
+                let is_owner = matches!(
+                    (operation.surface, *caller_name),
+                    ("partner", "the partner") | ("organization", "the tenant" | "an owner's key")
+                );
+                let is_bootstraps = operation.permissions().is_some_and(|it| it == ["manage_admin_keys"]);
+                if is_owner && !is_bootstraps && operation.method == "GET" && matches!(slot, Slot::Path(..)) {
+                    let mine = id(&own, *kind, operation.surface);
+                    let (status, text) = ask(caller, &operation, &own, &slots, place, &mine).await;
+                    assert_eq!(status, 200, "{caller_name} asks {}: {text}", operation.id());
+                    found += 1;
+                }
             }
         }
     }
-    assert!(asked > 300, "only {asked} questions were asked");
+    assert!(asked > 900 && found > 25, "only {asked} questions were asked, and {found} about one's own");
+    // Nor does the other tenant's log tell of the tries.
+    world.flush().await;
+    let theirs = format!("/admin/v1/audit-logs?org_id={}&include_reads=true&limit=100", other.organization);
+    let log = world.bootstrap().get(&theirs).await.text;
+    assert!(!log.contains("\"the-same\""), "{log}");
 }

@@ -160,6 +160,31 @@ async fn a_partners_key_is_the_same_key_for_its_tenant_and_for_the_operator() {
         assert_eq!(code(&world, key).await, "REVOKED");
         let actions: Vec<_> = facts(&world, id).await.into_iter().map(|(action, _)| action).collect();
         assert_eq!(actions, ["credential.created", "credential.rotated", "credential.revoked"]);
+        // Whoever reads the log, reads the same of it; and the same figures.
+        let path = |rest: &str| format!("/v1/organizations/{}/{rest}", estate.organization);
+        let logs = [
+            partner.get(&format!("/v1/admin/audit-logs?target_id={id}")).await,
+            world.bootstrap().get(&format!("/admin/v1/audit-logs?target_id={id}")).await,
+            tenant.get(&path(&format!("audit-logs?targetId={id}"))).await,
+        ];
+        for log in logs {
+            let entries = log.json()["data"].as_array().unwrap().clone();
+            let mut told: Vec<_> = entries.iter().map(|entry| text(&entry["action"]).to_owned()).collect();
+            told.reverse();
+            assert_eq!(told, actions, "{}", log.text);
+        }
+        world.drain().await;
+        let used = partner.get(&format!("/v1/admin/usage/{id}")).await.data();
+        let operators = world.bootstrap().get("/admin/v1/analytics/usage?keys=100").await.json();
+        let tenants = tenant.get(&path("usage?keys=100")).await.json();
+        let of = |list: &Value, total: &str| {
+            let rows = list.as_array().unwrap().iter();
+            let row = rows.clone().find(|row| row["name"] == new["name"]).unwrap_or(&Value::Null);
+            row[total].clone()
+        };
+        assert_eq!(used["total_requests"], 2);
+        assert_eq!(of(&operators["data"]["by_key"], "total_requests"), 2, "{operators}");
+        assert_eq!(of(&tenants["data"]["byKey"], "totalRequests"), 2, "{tenants}");
         let own = format!("Shared {place}");
         left.push(rows(&world, id).await.iter().map(|row| row.replace(&own, "Shared")).collect::<Vec<_>>());
     }

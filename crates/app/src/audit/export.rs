@@ -149,7 +149,13 @@ impl Source {
         let mut rows = PAGE;
         loop {
             let page = log.of_chain(chain, place, rows).await?;
-            let Some(end) = page.last() else { return Ok(true) };
+            let Some(end) = page.last() else {
+                // What was still to come may have been removed for its age meanwhile.
+                let head = log.head(chain).await?.map(|sealed| sealed.head);
+                let handed_out = previous.map_or(0, |(number, _)| number);
+                let is_cut = is_begun && head.is_some_and(|head| head.pruned_through > handed_out);
+                return if is_cut { Err(Error::Overtaken) } else { Ok(true) };
+            };
             place = Some(end.place());
             let is_last = end.link.sequence >= last;
             let mut chunk = String::new();

@@ -74,7 +74,7 @@ pub async fn update<A: Answer>(
         }
         let Update { name, description, metadata, scopes, expires_at, limits, credits, ip_allowlist } =
             update;
-        let expires_at = settled(tx, &credential, expires_at, now).await?;
+        let expires_at = settled(call, tx, &credential, expires_at, now).await?;
         if let Field::Set(scopes) = &scopes {
             if credential.class == Class::Partner && !scopes.is_empty() {
                 return Err(Error::Unscoped);
@@ -120,6 +120,7 @@ pub async fn update<A: Answer>(
 
 /// The new expiry, as far as the organization allows it.
 async fn settled(
+    call: &Call,
     tx: &Tx,
     credential: &Credential,
     expiry: Field<Option<Expiry>>,
@@ -129,8 +130,7 @@ async fn settled(
     let asked = asked.map(|expiry| expiry.instant(now)).transpose()?;
     let found = tx.organizations().find_unscoped(credential.organization).await?;
     let organization = found.ok_or(Error::NotFound(Resource::Organization, State::Any))?;
-    let installation = tx.settings().read_unscoped().await?;
-    let lifetime = organization.settings.key_lifetime.within(installation.key_lifetime);
+    let lifetime = organization.settings.key_lifetime.within(call.app().installation().key_lifetime);
     Ok(Field::Set(lifetime.settle(asked, now)?))
 }
 

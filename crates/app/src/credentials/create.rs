@@ -134,7 +134,7 @@ async fn issue(call: &Call, tx: &Tx, create: Create, now: Timestamp) -> Result<(
     let asked = expires_at.map(|expiry| expiry.instant(now)).transpose()?;
     let Tenant { organization, admin_key } = call.tenant(organization)?;
     let organization = organizations::usable(tx, organization).await?;
-    let installation = tx.settings().read_unscoped().await?;
+    let installation = call.app().installation();
     let lifetime = organization.settings.key_lifetime.within(installation.key_lifetime);
     let expires_at = lifetime.settle(asked, now)?;
     call.may_grant(tx, ManageCredentials, now, &scopes).await?;
@@ -149,7 +149,7 @@ async fn issue(call: &Call, tx: &Tx, create: Create, now: Timestamp) -> Result<(
     };
     let limits = limits
         .or_else(|| Some(organization.settings.default_limits).filter(|limits| !limits.is_empty()))
-        .unwrap_or(installation.default_limits);
+        .unwrap_or_else(|| installation.default_limits.clone());
     let (key, secret) = new_secret(call.app(), class, 1, now);
     let credential = Credential {
         id: CredentialId::generate(now, &mut call.app().random()),

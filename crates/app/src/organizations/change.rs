@@ -7,13 +7,13 @@ use claviger_domain::audit::{Detail, Resource, Verb};
 use claviger_domain::capability::Capability::EditOrganization;
 use claviger_domain::ids::OrganizationId;
 use claviger_domain::limit::Limits;
-use claviger_domain::organization::{Organization, OrganizationSettings, Slug};
+use claviger_domain::organization::{OrganizationSettings, Slug};
 use claviger_domain::revision::Precondition;
 use claviger_domain::settings::{KeptDays, KeyLifetime};
 use claviger_domain::text::{Email, Metadata, Name};
 use claviger_store::{Tables, Tx};
 
-use super::{fact, held};
+use super::{Seen, fact, held, see};
 use crate::call::Changed;
 use crate::field::Changes;
 use crate::settings::{days, lifetime};
@@ -42,7 +42,7 @@ pub async fn update<A: Answer>(
     id: OrganizationId,
     precondition: &Precondition,
     update: Update,
-    word: impl FnOnce(Organization) -> A + Send,
+    word: impl FnOnce(Seen) -> A + Send,
 ) -> Result<A, Error> {
     call.require(EditOrganization)?;
     call.change(EditOrganization, word, async |tx: &Tx, now: Timestamp| {
@@ -91,7 +91,7 @@ pub async fn update<A: Answer>(
         let organization = organization.touched(now);
         tx.organizations().save(&organization).await?;
         let fact = fact(&organization, Verb::Updated, vec![("changes".to_owned(), changes.into_detail())]);
-        Ok(Changed { outcome: organization, entries: vec![fact] })
+        Ok(Changed { outcome: see(tx, organization).await?, entries: vec![fact] })
     })
     .await
 }

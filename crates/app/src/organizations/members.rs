@@ -19,7 +19,7 @@ use crate::{Answer, Call, Error, State, roles};
 /// [`Error::Refused`]; [`Error::NotFound`] when there is no such organization.
 pub async fn list(call: &Call, organization: OrganizationId, window: Window) -> Result<Slice<Seen>, Error> {
     call.require(ManageOrganizations)?;
-    super::find(call, organization).await?;
+    super::known(call.app(), organization).await?;
     let owner = call.owner_within(Some(organization))?;
     let store = call.app().store();
     let filter = UserFilter { only_members: true, ..UserFilter::default() };

@@ -1,7 +1,6 @@
 //! `/v1/organizations/{org}`
 
 use claviger_app::{App, organizations};
-use claviger_domain::organization::Organization;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -64,7 +63,7 @@ async fn update_own_organization(
     Ok(organizations::update(&call, organization, &precondition, patch.try_into()?, tagged).await?)
 }
 
-fn tagged(organization: Organization) -> Reply {
-    let revision = organization.revision;
-    wire::data(OrganizationView::from(organization)).tagged(revision)
+fn tagged(seen: organizations::Seen) -> Reply {
+    let revision = seen.organization.revision;
+    wire::data(OrganizationView::from(seen)).tagged(revision)
 }

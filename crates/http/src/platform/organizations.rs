@@ -89,7 +89,7 @@ async fn get_organization(
     query: Query,
 ) -> Result<Reply, Fault> {
     query.end()?;
-    Ok(tagged(&call, organizations::find(&call, id).await?, wire::one))
+    Ok(tagged(&call, organizations::find(&call, id).await?.organization, wire::one))
 }
 
 /// Update an organization
@@ -113,7 +113,7 @@ async fn update_organization(
     body: Body<OrganizationPatch>,
 ) -> Result<Reply, Fault> {
     let (call, patch) = body.of(call);
-    let word = |organization| tagged(&call, organization, wire::one);
+    let word = |seen: organizations::Seen| tagged(&call, seen.organization, wire::one);
     Ok(organizations::update(&call, id, &precondition, patch.try_into()?, word).await?)
 }
 

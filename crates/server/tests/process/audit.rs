@@ -95,10 +95,48 @@ fn what_was_touched_is_named() {
         let finished = verify(&installation, &[], file);
         assert!(finished.code == Some(1) && finished.out.contains(words), "{finished:?}");
     }
+    // Of a chain with enough entries, in a file.
+    let of = |line: &str| serde_json::from_str::<Value>(line).unwrap()["organization_id"].to_string();
+    let (first, second) = exported.split_once('\n').unwrap();
+    let chain = if of(first) == of(second.lines().next().unwrap()) {
+        of(first)
+    } else {
+        of(second.lines().next().unwrap())
+    };
+    let lines: Vec<_> = exported.lines().filter(|line| of(line) == chain).collect();
+    assert!(lines.len() >= 3, "{exported}");
+    let file =
+        |places: &[usize]| places.iter().map(|place| format!("{}\n", lines[*place])).collect::<String>();
+    for (places, words) in
+        [(&[0, 2][..], "entry 2 was removed"), (&[1, 0, 2], "was inserted"), (&[0, 1, 1, 2], "was inserted")]
+    {
+        let finished = verify(&installation, &[], &file(places));
+        assert!(finished.code == Some(1) && finished.out.contains(words), "{places:?}: {finished:?}");
+    }
     sql(&installation, "UPDATE audit_log SET request_id = 'x' WHERE sequence = 2");
     let finished = installation.run(&["audit", "verify"]);
     assert!(finished.code == Some(1) && finished.out.contains("entry 2 ("), "{finished:?}");
     assert!(finished.out.contains("was changed"), "{finished:?}");
+}
+
+#[test]
+fn what_was_removed_or_moved_in_the_database_is_named() {
+    for (touch, words) in [
+        ("DELETE FROM audit_log WHERE sequence = 2", "entry 2 was removed"),
+        ("DELETE FROM audit_log WHERE sequence >= 2", "were removed"),
+        ("UPDATE audit_log SET sequence = -sequence WHERE sequence IN (1, 2)", "reordered"),
+        ("DELETE FROM audit_chains", "the head was removed"),
+        ("UPDATE audit_chains SET sequence = sequence + 1", "the head was forged"),
+    ] {
+        let installation = installation();
+        installation.run(&["audit", "verify"]).success();
+        sql(&installation, touch);
+        if touch.contains("-sequence") {
+            sql(&installation, "UPDATE audit_log SET sequence = 3 + sequence WHERE sequence < 0");
+        }
+        let finished = installation.run(&["audit", "verify"]);
+        assert!(finished.code == Some(1) && finished.out.contains(words), "{touch}: {finished:?}");
+    }
 }
 
 #[test]
@@ -109,7 +147,7 @@ fn what_cannot_be_read_is_not_called_broken() {
     assert!(installation.run_with(&["audit", "verify"], &other).refused(2).contains("pepper 1"));
     Installation::new().run(&["audit", "verify"]).refused(2);
     Installation::new().run(&["audit", "verify", "--file", "-"]).refused(2);
-    installation.run(&["audit", "verify", "--head", "nonsense"]);
+    installation.run(&["audit", "verify", "--head", "nonsense"]).refused(2);
     let exported = installation.run(&["audit", "export"]).success();
     std::fs::write(installation.path("log"), exported).unwrap();
     let strange = installation.run_with(&["audit", "verify", "--file", "log"], &other);

@@ -62,7 +62,7 @@ async fn a_tenants_credentials_are_listed_and_counted_by_index() {
 async fn credentials_are_found_by_their_ids() {
     expect(
         async |tables| tables.credentials().find(key(), credential()).await,
-        &["SEARCH credentials USING INDEX sqlite_autoindex_credentials_1 (id=?)"],
+        &["SEARCH credentials USING INDEX credentials_admin_key_id_id (admin_key_id=? AND id>? AND id<?)"],
         None,
     )
     .await;

@@ -1,5 +1,6 @@
 //! What an organization is shown of itself.
 
+use claviger_app::organizations::Seen;
 use claviger_domain::organization::Organization;
 use serde::Serialize;
 use serde_json::Value;
@@ -18,7 +19,7 @@ use crate::{instant, json};
         "ipAllowlist": [], "keyLifetime": {"defaultSeconds": null, "maxSeconds": null, "required": false},
         "defaultRateLimits": [], "retention": {"auditDays": null, "usageDays": null}
     },
-    "createdAt": "2024-01-15T10:00:00Z", "updatedAt": null
+    "memberCount": 12, "createdAt": "2024-01-15T10:00:00Z", "updatedAt": null
 }))]
 pub(super) struct OrganizationView {
     id: String,
@@ -35,6 +36,8 @@ pub(super) struct OrganizationView {
     #[schema(value_type = Object)]
     metadata: Value,
     settings: SettingsView,
+    /// Users that have a role in it.
+    member_count: u64,
     #[schema(format = DateTime)]
     created_at: String,
     /// `null` until the first change.
@@ -42,8 +45,8 @@ pub(super) struct OrganizationView {
     updated_at: Option<String>,
 }
 
-impl From<Organization> for OrganizationView {
-    fn from(organization: Organization) -> Self {
+impl From<Seen> for OrganizationView {
+    fn from(Seen { organization, members }: Seen) -> Self {
         // The revision is its tag.
         let Organization {
             id,
@@ -68,6 +71,7 @@ impl From<Organization> for OrganizationView {
             status: status.word(),
             metadata: json::object(&metadata),
             settings: settings.into(),
+            member_count: members,
             created_at: instant::print(created_at),
             updated_at: updated_at.map(instant::print),
         }
