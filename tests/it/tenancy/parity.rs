@@ -167,11 +167,13 @@ async fn a_partners_key_is_the_same_key_for_its_tenant_and_for_the_operator() {
             world.bootstrap().get(&format!("/admin/v1/audit-logs?target_id={id}")).await,
             tenant.get(&path(&format!("audit-logs?targetId={id}"))).await,
         ];
-        for log in logs {
+        for (surface, log) in logs.into_iter().enumerate() {
+            // A partner is shown what it did itself.
+            let shown = if surface == 0 && place > 0 { &actions[..1] } else { &actions[..] };
             let entries = log.json()["data"].as_array().unwrap().clone();
             let mut told: Vec<_> = entries.iter().map(|entry| text(&entry["action"]).to_owned()).collect();
             told.reverse();
-            assert_eq!(told, actions, "{}", log.text);
+            assert_eq!(told, shown, "{}", log.text);
         }
         world.drain().await;
         let used = partner.get(&format!("/v1/admin/usage/{id}")).await.data();
