@@ -108,8 +108,8 @@ async fn get_organization_api_key(
 
 /// Update an API key
 ///
-/// Changes the fields that are present. Who changes what a key may do must hold all that it has and gets, and no key
-/// changes that of itself.
+/// Changes the fields that are present. Who changes what a key may do, or its metadata, must hold all that it has and gets,
+/// and no key changes that of itself.
 #[utoipa::path(
     patch, path = "/v1/organizations/{org}/api-keys/{keyId}", operation_id = "update_organization_api_key", tag = "API keys",
     security(("organization_key" = ["api-keys:write"])),

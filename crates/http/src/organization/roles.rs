@@ -94,7 +94,7 @@ async fn get_role(
 /// Update a role
 ///
 /// Changes the fields that are present; whoever has it has what it permits now, and so have their keys. Who changes what
-/// it permits must hold all that it permitted and permits then. A system role does not change.
+/// it permits, or its name, must hold all that it permitted and permits then. A system role does not change.
 #[utoipa::path(
     patch, path = "/v1/organizations/{org}/roles/{id}", operation_id = "update_role", tag = "Roles",
     security(("organization_key" = ["roles:write"])),

@@ -113,7 +113,8 @@ async fn get_api_key(
 /// Update an API key
 ///
 /// Changes the fields that are present; in force at the gateway at once. Lists and metadata are replaced, not merged.
-/// Who changes what a key may do must hold all that it could do and can do then, and no key does so of itself.
+/// Who changes what a key may do, or its metadata, must hold all that it could do and can do then, and no key does so of
+/// itself.
 #[utoipa::path(
     patch, path = "/admin/v1/api-keys/{id}", operation_id = "update_api_key", tag = "API keys",
     security(("platform_key" = ["admin:keys"])),

@@ -100,7 +100,8 @@ async fn get_platform_user(
 
 /// Update a user
 ///
-/// Changes the fields that are present. Metadata is replaced, not merged; status and roles have their own operations.
+/// Changes the fields that are present. Metadata is replaced, not merged; status and roles have their own operations. Who
+/// changes `email` or `external_id` must hold all that the user's roles permit.
 #[utoipa::path(
     patch, path = "/admin/v1/users/{id}", operation_id = "update_platform_user", tag = "Users",
     security(("platform_key" = ["admin:users"])),
