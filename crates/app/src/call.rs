@@ -109,7 +109,8 @@ impl Call {
         }
     }
 
-    /// Checks that the caller holds `capability`: the first line of every use case.
+    /// Checks that the caller holds `capability`: the first line of every use case, but of those that tell a caller of
+    /// itself.
     ///
     /// # Errors
     /// [`Refusal`] says why it does not.
@@ -134,6 +135,7 @@ impl Call {
         match (self.owner(), organization) {
             (Owner::Installation, Some(id)) => Ok(Owner::Organization(id)),
             (Owner::Organization(own), Some(id)) if own != id => Err(no_organization()),
+            (Owner::AdminKey(_), Some(id)) if self.actor.organization() != Some(id) => Err(no_organization()),
             (owner, _) => Ok(owner),
         }
     }

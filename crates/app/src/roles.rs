@@ -128,10 +128,10 @@ pub fn catalogue(call: &Call) -> Result<Vec<Permission>, Error> {
 /// [`Error::Refused`], [`Error::NotFound`] when the caller has no such organization.
 pub async fn list(call: &Call, organization: OrganizationId) -> Result<Vec<Seen>, Error> {
     call.require(ViewRoles)?;
-    let owner = call.owner_within(Some(organization))?;
+    let organization = call.tenant(Some(organization))?.organization;
     let store = call.app().store();
     let since = organizations::since(store, organization).await?;
-    let counted = users_by_role(store, owner).await?;
+    let counted = users_by_role(store, Owner::Organization(organization)).await?;
     let system = SystemRole::ALL.into_iter().map(Known::System);
     let custom = store.roles().list(organization).await?.into_iter().map(Known::Custom);
     let seen = |role: Known| {
@@ -151,27 +151,27 @@ pub async fn find(
     id: RoleId,
 ) -> Result<(Seen, Vec<UserAccount>), Error> {
     call.require(ViewRoles)?;
-    let owner = call.owner_within(Some(organization))?;
+    let organization = call.tenant(Some(organization))?.organization;
     let store = call.app().store();
     let role = match SystemRole::of_id(id) {
         Some(role) => Known::System(role),
         None => Known::Custom(store.roles().find(organization, id).await?.ok_or_else(missing)?),
     };
-    let since = organizations::since(store, organization).await?;
-    told(store, owner, role, since).await
+    let created_at = role.created_at(organizations::since(store, organization).await?);
+    told(store, organization, role, created_at).await
 }
 
-/// `since` is when the role's organization was made.
+/// `created_at` is when there came to be such a role.
 async fn told(
     tables: &impl Tables,
-    owner: Owner,
+    organization: OrganizationId,
     role: Known,
-    since: Timestamp,
+    created_at: Timestamp,
 ) -> Result<(Seen, Vec<UserAccount>), Error> {
-    let id = role.id();
+    let (owner, id) = (Owner::Organization(organization), role.id());
     let users = users_by_role(tables, owner).await?.remove(&id).unwrap_or_default();
     let holders = tables.user_accounts().holders(owner, id, MOST_TOLD).await?;
-    Ok((Seen { users, created_at: role.created_at(since), role }, holders))
+    Ok((Seen { users, created_at, role }, holders))
 }
 
 async fn users_by_role(tables: &impl Tables, owner: Owner) -> Result<HashMap<RoleId, u64>, Error> {
@@ -195,7 +195,7 @@ pub async fn check(
     permission: Scope,
 ) -> Result<Checked, Error> {
     call.require(ViewRoles)?;
-    let owner = call.owner_within(Some(organization))?;
+    let owner = Owner::Organization(call.tenant(Some(organization))?.organization);
     let store = call.app().store();
     let found = store.user_accounts().find(owner, user).await?;
     let user = found.ok_or(Error::NotFound(Resource::UserAccount, State::Any))?;

@@ -1,7 +1,7 @@
 //! User accounts: a partner's customers, an organization's members.
 
 use claviger_domain::Timestamp;
-use claviger_domain::account::{AccountStatus, UserAccount};
+use claviger_domain::account::UserAccount;
 use claviger_domain::actor::{Actor, Owner};
 use claviger_domain::audit::{Detail, Details, Resource, Verb};
 use claviger_domain::capability::Capability::{ManageUsers, ViewUsers};
@@ -20,7 +20,7 @@ use crate::{Call, Error, Field, State, roles};
 mod change;
 mod status;
 
-pub(crate) use change::{assigned, told};
+pub(crate) use change::{assigned, roles_detail};
 pub use change::{create, delete, update};
 pub use claviger_store::UserFilter as Filter;
 pub use status::{reactivate, suspend};
@@ -46,6 +46,13 @@ pub struct Create {
     pub roles: Vec<roles::Named>,
 }
 
+/// What an account is made by a change: deleting it is another matter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    Active,
+    Suspended,
+}
+
 #[derive(Debug, Default)]
 pub struct Update {
     pub name: Field<Name>,
@@ -55,7 +62,7 @@ pub struct Update {
     pub billing_plan: Field<Option<BillingPlan>>,
     pub first_name: Field<Option<Name>>,
     pub last_name: Field<Option<Name>>,
-    pub status: Field<AccountStatus>,
+    pub status: Field<Standing>,
     pub roles: Field<Vec<roles::Named>>,
 }
 

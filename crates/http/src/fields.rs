@@ -5,6 +5,7 @@ use chrono::TimeDelta;
 use claviger_app::credentials::Expiry;
 use claviger_app::{App, organizations, roles};
 use claviger_domain::Timestamp;
+use claviger_domain::account::AccountStatus;
 use claviger_domain::address::IpAllowlist;
 use claviger_domain::capability::Door;
 use claviger_domain::credential::{Balance, Class, Credits, Environment, Refill};
@@ -231,6 +232,15 @@ pub(crate) fn classes_of(environment: Environment) -> Vec<Class> {
 pub(crate) fn search(query: &mut Query) -> Result<Option<String>, Fault> {
     let given = input::optional_text("search", query.take("search"), Name::new)?;
     Ok(given.map(|text| text.to_string()))
+}
+
+/// The status that users are to have.
+pub(crate) fn user_status(query: &mut Query) -> Result<Option<AccountStatus>, Fault> {
+    const WORDS: &[&str] = &["active", "suspended", "pending"];
+    let given = query.take("status").map(|word| {
+        AccountStatus::of_word(&word).ok_or_else(|| Fault::invalid("status", Reason::Word(WORDS)))
+    });
+    given.transpose()
 }
 
 /// The organization a caller names by its id, in either spelling, or by its slug.

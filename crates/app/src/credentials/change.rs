@@ -50,7 +50,7 @@ impl Update {
 ///
 /// # Errors
 /// [`Error::NotFound`], [`Error::WrongState`] when it is revoked, [`Error::Stale`], [`Error::BeyondCeiling`],
-/// [`Error::BoundElsewhere`], [`Error::OnItself`], [`Error::Unscoped`], [`Error::ExpiryInThePast`], [`Error::InvalidLifetime`].
+/// [`Error::BoundElsewhere`], [`Error::OnItself`], [`Error::Unscoped`], [`Error::UserSuspended`] of new scopes, [`Error::ExpiryInThePast`], [`Error::InvalidLifetime`].
 pub async fn update<A: Answer>(
     call: &Call,
     id: CredentialId,

@@ -10,7 +10,7 @@ use claviger_domain::role::RoleIds;
 use claviger_store::{Tables, Tx, UserFilter};
 
 use crate::call::Changed;
-use crate::users::{Seen, an_owner_stays, assigned, fact, held_by, see, told};
+use crate::users::{Seen, an_owner_stays, assigned, fact, held_by, roles_detail, see};
 use crate::{Answer, Call, Error, State, roles};
 
 /// An organization's members, newest first.
@@ -77,7 +77,7 @@ pub async fn set<A: Answer>(
         tx.user_accounts().save(&account).await?;
         an_owner_stays(tx, &before, &account).await?;
         let custom = roles::custom_of(tx, &account.roles).await?;
-        let tell = |roles: &RoleIds| told(roles).unwrap_or(Detail::Null);
+        let tell = |roles: &RoleIds| roles_detail(roles).unwrap_or(Detail::Null);
         let change = vec![("from".to_owned(), tell(&before.roles)), ("to".to_owned(), tell(&account.roles))];
         let more = vec![("changes".to_owned(), Detail::Map(vec![("roles".to_owned(), Detail::Map(change))]))];
         let fact = fact(&account, custom, Verb::Updated, more);

@@ -36,7 +36,8 @@ pub struct Update {
 /// Makes a role.
 ///
 /// # Errors
-/// [`Error::BeyondCeiling`] of permissions that the caller lacks; [`Error::RoleNameTaken`], [`Error::RolesExhausted`].
+/// [`Error::NotFound`] of the organization, [`Error::OrganizationSuspended`]; [`Error::BeyondCeiling`] of permissions that the
+/// caller lacks; [`Error::RoleNameTaken`], [`Error::RolesExhausted`].
 pub async fn create<A: Answer>(
     call: &Call,
     organization: OrganizationId,
@@ -92,10 +93,14 @@ pub async fn update<A: Answer>(
     call.change(ManageRoles, word, async |tx: &Tx, now: Timestamp| {
         let mut role = held(tx, organization, id, precondition).await?;
         let Update { name, description, permissions } = update;
-        if let Field::Set(permissions) = &permissions {
+        if let Field::Set(permissions) = &permissions
+            && *permissions != role.permissions
+        {
             call.may_grant(tx, ManageRoles, now, &role.permissions.clone().join(permissions)).await?;
         }
-        if let Field::Set(name) = &name {
+        if let Field::Set(name) = &name
+            && *name != role.name
+        {
             // Roles are given by name too: who could swap two names would have others give what they lack themselves.
             call.may_grant(tx, ManageRoles, now, &role.permissions).await?;
             free_name(tx, organization, name, Some(id)).await?;
@@ -109,8 +114,8 @@ pub async fn update<A: Answer>(
         let role = role.touched(now);
         tx.roles().save(&role).await?;
         let fact = fact(&role, Verb::Updated, vec![("changes".to_owned(), changes.into_detail())]);
-        let since = role.created_at;
-        let outcome = told(tx, Owner::Organization(organization), Known::Custom(role), since).await?;
+        let created_at = role.created_at;
+        let outcome = told(tx, organization, Known::Custom(role), created_at).await?;
         Ok(Changed { outcome, entries: vec![fact] })
     })
     .await
@@ -141,6 +146,7 @@ pub async fn delete<A: Answer>(
     })
     .await
 }
+
 async fn free_name(
     tx: &Tx,
     organization: OrganizationId,
@@ -167,6 +173,7 @@ async fn held(
     let role = tx.roles().find_for_update(organization, id).await?.ok_or_else(missing)?;
     if precondition.admits(role.revision) { Ok(role) } else { Err(Error::Stale) }
 }
+
 fn fact(role: &Role, verb: Verb, more: Details) -> Fact {
     let mut details = vec![("name".to_owned(), Detail::Text(role.name.to_string()))];
     details.extend(more);

@@ -10,8 +10,8 @@ use claviger_domain::revision::{Precondition, Revision};
 use claviger_domain::role::RoleIds;
 use claviger_store::{Tables, Tx};
 
-use super::{Create, Seen, Update, an_owner_stays, fact, held, may_act_for, see};
-use crate::call::{Changed, Tenant};
+use super::{Create, Seen, Standing, Update, an_owner_stays, fact, held, may_act_for, see};
+use crate::call::{Changed, Fact, Tenant};
 use crate::field::Changes;
 use crate::{Answer, Call, Error, Field, State, credentials, organizations, roles};
 
@@ -19,7 +19,7 @@ use crate::{Answer, Call, Error, Field, State, credentials, organizations, roles
 ///
 /// # Errors
 /// [`Error::ExternalIdTaken`] when the caller has another account of that external id; [`Error::NotFound`] of an
-/// organization or a role; [`Error::OrganizationSuspended`], [`Error::BeyondCeiling`].
+/// organization or a role; [`Error::OrganizationSuspended`], [`Error::TooManyRoles`], [`Error::BeyondCeiling`].
 pub async fn create<A: Answer>(
     call: &Call,
     create: Create,
@@ -60,7 +60,7 @@ pub async fn create<A: Answer>(
             revision: Revision::FIRST,
         };
         tx.user_accounts().insert(&account).await?;
-        let more = told(&account.roles).map(|roles| ("roles".to_owned(), roles));
+        let more = roles_detail(&account.roles).map(|roles| ("roles".to_owned(), roles));
         let fact = fact(&account, custom, Verb::Created, more.into_iter().collect());
         Ok(Changed { outcome: see(tx, account).await?, entries: vec![fact] })
     })
@@ -73,7 +73,7 @@ pub async fn create<A: Answer>(
 ///
 /// # Errors
 /// [`Error::NotFound`] of the account or a role, [`Error::Stale`], [`Error::ExternalIdTaken`],
-/// [`Error::BeyondCeiling`], [`Error::LastOwner`]; [`Error::OnItself`] when a user's key changes what gateways are told of
+/// [`Error::TooManyRoles`], [`Error::BeyondCeiling`], [`Error::LastOwner`]; [`Error::OnItself`] when a user's key changes what gateways are told of
 /// the user.
 pub async fn update<A: Answer>(
     call: &Call,
@@ -100,7 +100,8 @@ pub async fn update<A: Answer>(
         // By these an application knows whose call a gateway has let pass.
         let is_renamed = matches!(&external_id, Field::Set(id) if *id != before.external_id)
             || matches!(&email, Field::Set(email) if *email != before.email);
-        if (is_renamed || matches!(metadata, Field::Set(_)))
+        let is_told_of_otherwise = matches!(&metadata, Field::Set(told) if *told != before.metadata);
+        if (is_renamed || is_told_of_otherwise)
             && call.confined_to(tx, ManageUsers, now).await? == Some(id)
         {
             return Err(Error::OnItself);
@@ -130,10 +131,14 @@ pub async fn update<A: Answer>(
         if let Field::Set(named) = roles {
             let given = assigned(call, tx, ManageUsers, &account, &named, now).await?;
             changes.apply("roles", &mut account.roles, Field::Set(given), |roles| {
-                told(roles).unwrap_or(Detail::Null)
+                roles_detail(roles).unwrap_or(Detail::Null)
             });
         }
-        if let Some((status, _)) = turned {
+        if let Some((status, verb)) = turned {
+            if verb == Verb::Updated {
+                let tell = |status: &AccountStatus| Detail::Text(status.word().to_owned());
+                changes.note("status", &account.status, &status, tell);
+            }
             account.status = status;
         }
         let account = account.touched(now);
@@ -142,7 +147,7 @@ pub async fn update<A: Answer>(
         an_owner_stays(tx, &before, &account).await?;
         let mut entries = Vec::new();
         // Whichever way a status is changed, the log tells it in one way.
-        if let Some((_, verb)) = turned {
+        if let Some((_, verb)) = turned.filter(|(_, verb)| *verb != Verb::Updated) {
             entries.push(fact(&account, custom.clone(), verb, Vec::new()));
         }
         if entries.is_empty() || !changes.is_empty() {
@@ -155,15 +160,13 @@ pub async fn update<A: Answer>(
 }
 
 /// The new status and what it is called to get there; `None` when it stays.
-fn status_turn(before: AccountStatus, asked: &Field<AccountStatus>) -> Option<(AccountStatus, Verb)> {
+fn status_turn(before: AccountStatus, asked: &Field<Standing>) -> Option<(AccountStatus, Verb)> {
     let Field::Set(asked) = *asked else { return None };
-    match asked {
-        same if same == before => None,
-        AccountStatus::Suspended => Some((asked, Verb::Suspended)),
-        AccountStatus::Active if before == AccountStatus::Suspended => Some((asked, Verb::Reactivated)),
-        AccountStatus::Active | AccountStatus::Pending | AccountStatus::Deleted => {
-            Some((asked, Verb::Updated))
-        }
+    match (asked, before) {
+        (Standing::Active, AccountStatus::Active) | (Standing::Suspended, AccountStatus::Suspended) => None,
+        (Standing::Suspended, _) => Some((AccountStatus::Suspended, Verb::Suspended)),
+        (Standing::Active, AccountStatus::Suspended) => Some((AccountStatus::Active, Verb::Reactivated)),
+        (Standing::Active, _) => Some((AccountStatus::Active, Verb::Updated)),
     }
 }
 
@@ -203,17 +206,15 @@ pub async fn delete<A: Answer>(
         tx.user_accounts().save(&account).await?;
         an_owner_stays(tx, &before, &account).await?;
         let mut entries = credentials::end_all_of_user(tx, id, now).await?;
-        let external_id = ("external_id".to_owned(), Detail::text_or_null(before.external_id.as_ref()));
-        let mut deleted = fact(&account, Vec::new(), Verb::Deleted, Vec::new());
-        deleted.details.retain(|(name, _)| name != "external_id");
-        deleted.details.push(external_id);
-        entries.push(deleted);
+        // The external id is free again, and told as it was.
+        let details = fact(&before, Vec::new(), Verb::Deleted, Vec::new()).details;
+        entries.push(Fact { details, ..fact(&account, Vec::new(), Verb::Deleted, Vec::new()) });
         Ok(Changed { outcome: (), entries })
     })
     .await
 }
 
 /// Roles for the audit log; `None` of none.
-pub(crate) fn told(roles: &RoleIds) -> Option<Detail> {
+pub(crate) fn roles_detail(roles: &RoleIds) -> Option<Detail> {
     (!roles.is_empty()).then(|| Detail::Text(roles.to_string()))
 }

@@ -25,8 +25,7 @@ pub async fn suspend<A: Answer>(
     turn(call, id, word, (State::NotSuspended, Verb::Suspended, UserAccount::suspend)).await
 }
 
-/// Lets the account's credentials work again. Who does with a key that has scopes must hold all that the
-/// account's roles permit.
+/// Lets the account's credentials work again. Who does must hold all that the account's roles permit.
 ///
 /// # Errors
 /// [`Error::NotFound`], [`Error::WrongState`] when it is not suspended, [`Error::BeyondCeiling`].

@@ -1,7 +1,6 @@
 //! `/v1/admin/users*`
 
 use claviger_app::{App, Call, users};
-use claviger_domain::account::AccountStatus;
 use claviger_domain::ids::UserAccountId;
 use claviger_domain::text::ExternalId;
 use utoipa_axum::router::OpenApiRouter;
@@ -10,7 +9,8 @@ use utoipa_axum::routes;
 use super::wire::{self, One, Page, Reply};
 use crate::call::{May, PartnerUsers};
 use crate::extract::{Body, IfMatch, NoBody, Query};
-use crate::fault::{Fault, Reason};
+use crate::fault::Fault;
+use crate::fields;
 use crate::path::{Id, Segment};
 
 mod input;
@@ -43,11 +43,7 @@ pub(super) fn router() -> OpenApiRouter<App> {
 )]
 async fn list_users(May(call, _): May<PartnerUsers>, mut query: Query) -> Result<Reply, Fault> {
     let window = query.window(20)?;
-    let status = query.take("status").map(|word| {
-        let words = &["active", "suspended", "pending"];
-        AccountStatus::of_word(&word).ok_or(Fault::invalid("status", Reason::Word(words)))
-    });
-    let status = status.transpose()?;
+    let status = fields::user_status(&mut query)?;
     query.end()?;
     let filter = users::Filter { status, ..users::Filter::default() };
     let found = users::list(&call, None, &filter, window).await?;

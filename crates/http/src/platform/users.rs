@@ -1,7 +1,6 @@
 //! `/admin/v1/users*`
 
 use claviger_app::{App, Call, users};
-use claviger_domain::account::AccountStatus;
 use claviger_domain::ids::UserAccountId;
 use claviger_domain::text::Email;
 use utoipa_axum::router::OpenApiRouter;
@@ -11,7 +10,7 @@ use super::people::UserView;
 use super::wire::{self, Deleted, Envelope, Page, Reply};
 use crate::call::{DeleteUsers, ManageUsers, May, ViewUsers};
 use crate::extract::{Body, IfMatch, NoBody, Query};
-use crate::fault::{Fault, Reason};
+use crate::fault::Fault;
 use crate::fields;
 use crate::input::optional_text;
 use crate::path::AnyId;
@@ -46,12 +45,8 @@ pub(super) fn router() -> OpenApiRouter<App> {
 )]
 async fn list_platform_users(May(call, _): May<ViewUsers>, mut query: Query) -> Result<Reply, Fault> {
     let window = query.window(wire::USUAL_LIMIT)?;
-    let status = query.take("status").map(|word| {
-        let words = &["active", "suspended", "pending"];
-        AccountStatus::of_word(&word).ok_or(Fault::invalid("status", Reason::Word(words)))
-    });
     let filter = users::Filter {
-        status: status.transpose()?,
+        status: fields::user_status(&mut query)?,
         search: fields::search(&mut query)?,
         email: optional_text("email", query.take("email"), Email::new)?,
         ..users::Filter::default()
@@ -125,8 +120,8 @@ async fn update_platform_user(
 
 /// Delete a user
 ///
-/// For good, and its keys are revoked. Its figures and what the audit log tells of it stay. The last owner of an
-/// organization stays.
+/// For good, and its keys are revoked. Its figures and what the audit log tells of it stay. The last active owner of
+/// an organization stays.
 #[utoipa::path(
     delete, path = "/admin/v1/users/{id}", operation_id = "delete_platform_user", tag = "Users",
     security(("platform_key" = ["admin:users"])),

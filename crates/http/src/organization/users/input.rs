@@ -1,7 +1,7 @@
 //! What the organization surface is told about users.
 
-use claviger_app::{Field, Kind, users};
-use claviger_domain::account::AccountStatus;
+use claviger_app::users::{self, Standing};
+use claviger_app::{Field, Kind};
 use claviger_domain::ids::RoleId;
 use claviger_domain::text::{Email, ExternalId, Metadata, Name};
 use serde::Deserialize;
@@ -115,14 +115,10 @@ const MOST_ROLES: usize = claviger_domain::role::RoleIds::MAX;
 
 /// Which users a list shows.
 pub(super) fn filter(query: &mut Query) -> Result<users::Filter, Fault> {
-    let status = query.take("status").map(|word| {
-        let bad = || Fault::invalid("status", Reason::Word(&["active", "suspended", "pending"]));
-        AccountStatus::of_word(&word).ok_or_else(bad)
-    });
     let bad_role = |_| Fault::invalid("role", Reason::Reference);
     let role = query.take("role").map(|id| RoleId::parse_any(&id).map_err(bad_role));
     Ok(users::Filter {
-        status: status.transpose()?,
+        status: fields::user_status(query)?,
         email: optional_text("email", query.take("email"), Email::new)?,
         search: fields::search(query)?,
         role: role.transpose()?,
@@ -219,10 +215,10 @@ impl TryFrom<UserPatch> for users::Update {
     }
 }
 
-fn turn(word: &str) -> Result<AccountStatus, Fault> {
+fn turn(word: &str) -> Result<Standing, Fault> {
     match word {
-        "active" => Ok(AccountStatus::Active),
-        "suspended" => Ok(AccountStatus::Suspended),
+        "active" => Ok(Standing::Active),
+        "suspended" => Ok(Standing::Suspended),
         _ => Err(Fault::invalid("status", Reason::Word(&["active", "suspended"]))),
     }
 }
