@@ -99,11 +99,8 @@ impl Query {
             .take("after")
             .map(|text| read(&text).map(uuid).ok_or_else(|| Fault::invalid("after", Reason::Reference)));
         let after = after.transpose()?;
-        let window = self.window(default_limit)?;
-        if window.offset() > 0 && after.is_some() {
-            return Err(Fault::UnknownQuery("offset".to_owned()));
-        }
-        Window::following(window.limit(), after).map_err(|_| Fault::invalid("limit", Reason::NonNegative))
+        let limit = self.limit(default_limit)?;
+        Window::following(limit, after).map_err(|_| Fault::invalid("limit", Reason::NonNegative))
     }
 
     pub(crate) fn flag(&mut self, name: &str) -> Result<bool, Fault> {

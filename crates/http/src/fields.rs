@@ -3,7 +3,7 @@
 
 use chrono::TimeDelta;
 use claviger_app::credentials::Expiry;
-use claviger_app::{App, organizations, roles};
+use claviger_app::{App, Field, organizations, roles};
 use claviger_domain::Timestamp;
 use claviger_domain::account::AccountStatus;
 use claviger_domain::address::IpAllowlist;
@@ -19,8 +19,8 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::extract::Query;
-use crate::fault::{Fault, Reason};
-use crate::input;
+use crate::fault::{Expected, Fault, Reason};
+use crate::input::{self, Patch};
 use crate::strict;
 
 /// The most scopes of one key, permissions of one role, or blocks of one allowlist.
@@ -195,6 +195,20 @@ pub(crate) fn either_expiry(
         (Some(at), None) => expiry(at_name, &at).map(Some),
         (None, Some(span)) => lifetime(in_name, &span).map(Some),
         (None, None) => Ok(None),
+    }
+}
+
+/// The same of a change: an instant that `null` sets back to what is usual, or a span.
+pub(crate) fn patched_expiry(
+    [at_name, in_name]: [&'static str; 2],
+    at: Patch<String>,
+    span: Patch<String>,
+) -> Result<Field<Option<Expiry>>, Fault> {
+    let null = || Fault::invalid(in_name, Reason::Type(Expected::String));
+    match (at.nullable(), span.required(null)?) {
+        (Field::Set(_), Field::Set(_)) => Err(Fault::invalid(in_name, Reason::NotWith(at_name))),
+        (Field::Keep, Field::Set(span)) => Ok(Field::Set(Some(lifetime(in_name, &span)?))),
+        (at, Field::Keep) => at.try_map(|at| at.map(|at| expiry(at_name, &at)).transpose()),
     }
 }
 

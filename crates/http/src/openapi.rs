@@ -19,7 +19,16 @@ pub(crate) struct Manners {
     pub(crate) media_type: &'static str,
     /// Whether POST requests can be repeated under an idempotency key, and calls are limited.
     pub(crate) is_admin: bool,
+    /// What 400, 401 and 403 mean here.
+    pub(crate) refusals: [&'static str; 3],
 }
+
+/// What they mean where an unknown key is 401.
+pub(crate) const REFUSALS: [&str; 3] = [
+    "The request is malformed",
+    "No key was presented, or one that opens nothing here",
+    "The key lacks the permission, or may not be used from this address",
+];
 
 /// Completes a document with all that its operations need not repeat.
 pub(crate) fn finish(document: &mut OpenApi, manners: &Manners) {
@@ -71,18 +80,7 @@ fn complete(operation: &mut Operation, path: &str, method: &HttpMethod, manners:
     let has_condition = parameters
         .iter()
         .any(|parameter| matches!(parameter, RefOr::T(parameter) if parameter.name == "If-Match"));
-    let [malformed, no_key, no_right] = match manners.is_admin {
-        true => [
-            "The request is malformed, or the bootstrap key was used for a partner's business",
-            "No key was presented",
-            "The key is not valid, or lacks the permission",
-        ],
-        false => [
-            "The request is malformed",
-            "No key was presented, or one that opens nothing here",
-            "The key lacks the permission",
-        ],
-    };
+    let [malformed, no_key, no_right] = manners.refusals;
     let names_one = |parameter: &RefOr<Parameter>| matches!(parameter, RefOr::T(parameter) if NAMING.contains(&parameter.name.as_str()));
     let names_things = path.contains('{')
         || parameters.iter().any(names_one)

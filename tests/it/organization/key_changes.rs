@@ -37,6 +37,8 @@ async fn a_key_is_changed_under_its_tag() {
     refused(&stale, 412, "precondition_failed", "If-Match does not hold");
     let empty = acme.owner.patch(&path, &json!({})).await;
     refused(&empty, 400, "invalid_request", "Nothing is to be changed");
+    let null = acme.owner.patch(&path, &json!({"name": "X", "expiresIn": null})).await;
+    bad(&null, "expiresIn", "expiresIn must be a string");
     bad(&acme.owner.patch(&path, &json!({"metadata": null})).await, "metadata", "metadata must be an object");
     bad(&acme.owner.patch(&path, &json!({"userId": null})).await, "userId", "Unknown field: userId");
 }

@@ -89,6 +89,10 @@ async fn users_are_found_by_what_is_known_of_them() {
     let page = found(format!("?limit=1&after={}", id(2))).await;
     assert_eq!(ids(&page["data"]), [id(1)]);
     assert_eq!(page["pagination"], json!({"total": 3, "page": null, "limit": 1, "hasMore": true}));
+    for query in ["?offset=0", "?offset=40", "?offset=2&page=2"] {
+        let answer = acme.owner.get(&acme.path(&format!("/users{query}"))).await;
+        refused(&answer, 400, "invalid_request", "Unknown query parameter: offset");
+    }
     for (query, field) in [("?status=x", "status"), ("?role=x", "role"), ("?email=x", "email")] {
         let answer = acme.owner.get(&acme.path(&format!("/users{query}"))).await;
         assert_eq!((answer.status, &answer.json()["field"]), (400, &json!(field)), "{query}");

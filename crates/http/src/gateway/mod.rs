@@ -68,6 +68,7 @@ pub(crate) const MANNERS: Manners = Manners {
     refusal: "Problem",
     media_type: "application/problem+json",
     is_admin: false,
+    refusals: crate::openapi::REFUSALS,
 };
 
 /// The document of every operation of the surface, and the routes of those that the [`Front`](crate::Front) does not

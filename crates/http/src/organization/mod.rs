@@ -41,6 +41,7 @@ pub(crate) const MANNERS: Manners = Manners {
     refusal: "Problem",
     media_type: "application/problem+json",
     is_admin: true,
+    refusals: crate::openapi::REFUSALS,
 };
 
 /// Every operation of the surface, and the document made of them.

@@ -40,6 +40,11 @@ pub(crate) const MANNERS: Manners = Manners {
     refusal: "Refused",
     media_type: "application/json",
     is_admin: true,
+    refusals: [
+        "The request is malformed, or the bootstrap key was used for a partner's business",
+        "No key was presented",
+        "The key is not valid, or lacks the permission",
+    ],
 };
 
 /// Every operation of the surface, and the document made of them.

@@ -47,6 +47,7 @@ pub(crate) const MANNERS: Manners = Manners {
     refusal: "PlatformRefusal",
     media_type: "application/json",
     is_admin: true,
+    refusals: crate::openapi::REFUSALS,
 };
 
 /// Every operation of the surface, and the document made of them.

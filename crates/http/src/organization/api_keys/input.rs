@@ -1,7 +1,7 @@
 //! What the organization surface is told about API keys.
 
 use chrono::TimeDelta;
-use claviger_app::{Field, Kind, credentials};
+use claviger_app::{Kind, credentials};
 use claviger_domain::Timestamp;
 use claviger_domain::credential::Environment;
 use claviger_domain::ids::UserAccountId;
@@ -123,7 +123,9 @@ pub(super) struct ApiKeyPatch {
     #[schema(value_type = Option<Vec<String>>, max_items = 100)]
     permissions: Patch<Vec<String>>,
     /// A span from now, like `90d`, `12h` or `P1Y`.
-    expires_in: Option<String>,
+    #[serde(default)]
+    #[schema(value_type = String, required = false)]
+    expires_in: Patch<String>,
     /// In the future; `null`: as the organization has settled, or never.
     #[serde(default)]
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -159,18 +161,12 @@ impl ApiKeyPatch {
         } = self;
         let unnamed = name.is_absent() && description.is_absent() && metadata.is_absent();
         let unlimited = rate_limits.is_absent() && ip_allowlist.is_absent() && credits.is_absent();
-        let endless = expires_at.is_absent() && expires_in.is_none();
+        let endless = expires_at.is_absent() && expires_in.is_absent();
         if unnamed && unlimited && endless && permissions.is_absent() {
             return Err(Fault::NothingToChange(Kind::ApiKey));
         }
         let null = |field, expected| move || Fault::invalid(field, Reason::Type(expected));
-        let expires_at = match (expires_at.nullable(), expires_in) {
-            (Field::Set(_), Some(_)) => {
-                return Err(Fault::invalid("expiresIn", Reason::NotWith("expiresAt")));
-            }
-            (Field::Keep, Some(span)) => Field::Set(Some(fields::lifetime("expiresIn", &span)?)),
-            (at, None) => at.try_map(|at| at.map(|at| fields::expiry("expiresAt", &at)).transpose())?,
-        };
+        let expires_at = fields::patched_expiry(["expiresAt", "expiresIn"], expires_at, expires_in)?;
         Ok(credentials::Update {
             name: input::patched_name(name)?,
             description: description

@@ -1,8 +1,8 @@
 //! What the platform surface is told about API keys.
 
 use chrono::TimeDelta;
+use claviger_app::Kind;
 use claviger_app::credentials;
-use claviger_app::{Field, Kind};
 use claviger_domain::Timestamp;
 use claviger_domain::ids::UserAccountId;
 use claviger_domain::text::{Description, Metadata};
@@ -113,7 +113,9 @@ pub(super) struct ApiKeyPatch {
     #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Patch<String>,
     /// A span from now, like `90d`, `12h` or `P1Y`.
-    expires_in: Option<String>,
+    #[serde(default)]
+    #[schema(value_type = String, required = false)]
+    expires_in: Patch<String>,
     #[serde(default)]
     #[schema(value_type = Option<Vec<RateLimit>>, max_items = 16)]
     rate_limits: Patch<Vec<Value>>,
@@ -145,18 +147,12 @@ impl ApiKeyPatch {
         } = self;
         let absent = name.is_absent() && description.is_absent() && scopes.is_absent();
         let unlimited = rate_limits.is_absent() && ip_allowlist.is_absent() && credits.is_absent();
-        let endless = expires_at.is_absent() && expires_in.is_none();
+        let endless = expires_at.is_absent() && expires_in.is_absent();
         if absent && unlimited && endless && metadata.is_absent() {
             return Err(Fault::NothingToChange(Kind::ApiKey));
         }
         let null = |field, expected| move || Fault::invalid(field, Reason::Type(expected));
-        let expires_at = match (expires_at.nullable(), expires_in) {
-            (Field::Set(_), Some(_)) => {
-                return Err(Fault::invalid("expires_in", Reason::NotWith("expires_at")));
-            }
-            (Field::Keep, Some(span)) => Field::Set(Some(fields::lifetime("expires_in", &span)?)),
-            (at, None) => at.try_map(|at| at.map(|at| fields::expiry("expires_at", &at)).transpose())?,
-        };
+        let expires_at = fields::patched_expiry(["expires_at", "expires_in"], expires_at, expires_in)?;
         Ok(credentials::Update {
             name: input::patched_name(name)?,
             description: description
