@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use claviger_domain::actor::Owner;
 use claviger_domain::audit::Author;
+use claviger_domain::ids::OrganizationId;
 use claviger_store::StoreError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
@@ -68,7 +69,7 @@ impl Call {
     pub(crate) async fn turn_in(&self, line: &Line) -> Result<Turn, Error> {
         let tenant = match self.owner() {
             Owner::Organization(id) => Some(id.uuid()),
-            Owner::AdminKey(id) => Some(id.uuid()),
+            Owner::AdminKey(_) => self.actor().organization().map(OrganizationId::uuid),
             Owner::Installation => Author::from(self.actor()).id,
         };
         let turn = tokio::time::timeout(PATIENCE, line.turn(tenant)).await;

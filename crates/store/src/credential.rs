@@ -246,8 +246,8 @@ impl<C: ConnectionTrait> Credentials<'_, C> {
         id: CredentialId,
         lock: bool,
     ) -> Result<Option<Credential>, StoreError> {
-        // Looked up in the owner's own index, where another owner's id stands as little as one of nothing: by the primary
-        // key that row would be read before it is found to be another's, and the time it takes would tell.
+        // On SQLite this is looked up in the owner's own index, where another owner's id stands as little as one of nothing:
+        // by the primary key that row would be read before it is found to be another's, and the time it takes would tell.
         let query = Entity::find()
             .filter(owned(owner, Column::OrganizationId, Column::AdminKeyId))
             .filter(Column::Id.between(id.uuid(), id.uuid()));

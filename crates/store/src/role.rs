@@ -125,18 +125,18 @@ impl<C: ConnectionTrait> Roles<'_, C> {
         found.one(self.0).await?.map(Role::try_from).transpose()
     }
 
-    /// The organization's role of this name, in any case; keeps others from changing the row until the transaction
-    /// ends.
+    /// The organization's role of this name, in any case.
+    pub async fn find_by_name(&self, owner: OrganizationId, name: &Name) -> Result<Option<Role>, StoreError> {
+        named(owner, name).one(self.0).await?.map(Role::try_from).transpose()
+    }
+
+    /// As [`Self::find_by_name`], and keeps others from changing the row until the transaction ends.
     pub async fn find_by_name_to_refer_to(
         &self,
         owner: OrganizationId,
         name: &Name,
     ) -> Result<Option<Role>, StoreError> {
-        let found = Entity::find()
-            .filter(Column::OrganizationId.eq(owner.uuid()))
-            .filter(Column::NameKey.eq(name.as_str().to_lowercase()))
-            .lock_shared();
-        found.one(self.0).await?.map(Role::try_from).transpose()
+        named(owner, name).lock_shared().one(self.0).await?.map(Role::try_from).transpose()
     }
 
     /// Every role the organization made, by name.
@@ -176,4 +176,10 @@ impl<C: ConnectionTrait> Roles<'_, C> {
         Entity::delete_by_id(id.uuid()).exec(self.0).await?;
         Ok(())
     }
+}
+
+fn named(owner: OrganizationId, name: &Name) -> Select<Entity> {
+    Entity::find()
+        .filter(Column::OrganizationId.eq(owner.uuid()))
+        .filter(Column::NameKey.eq(name.as_str().to_lowercase()))
 }

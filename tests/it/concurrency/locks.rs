@@ -39,7 +39,7 @@ impl Scene<'_> {
         roles.push(&owner);
         let of = |method, path: &str, body: Value| request(self.tenant, method, path, &body);
         let users = format!("/v1/organizations/{}/users", self.organization);
-        match turn % 11 {
+        match turn % 12 {
             0 => of("PATCH", &self.at("users", user), json!({"roles": roles})),
             1 => of("PATCH", &self.at("users", user), json!({"roles": ["Viewer"]})),
             2 => of("PATCH", &self.at("users", user), json!({"status": "suspended"})),
@@ -55,6 +55,10 @@ impl Scene<'_> {
                 &self.at("roles", &self.roles[turn % 2]),
                 json!({"permissions": ["users:read", "a:b"]}),
             ),
+            11 => {
+                let names = [json!({"name": "One"}), json!({"name": "Two"})];
+                of("PATCH", &self.at("roles", &self.roles[turn % 2]), names[turn / 12 % 2].clone())
+            }
             8 => of("DELETE", &self.at("users", user), Value::Null),
             9 => {
                 let mut ids: Vec<_> = self.keys.iter().map(|key| &key["id"]).collect();

@@ -153,4 +153,11 @@ async fn a_name_an_organization_gave_itself_is_nobodys_entity() {
     let body = json!({"entity_name": "Second Reseller", "permissions": ["manage_credentials"]});
     world.bootstrap().post("/v1/admin/admin-keys", &body).await.data();
     assert_eq!(called("second%20reseller").await, 1, "no other one was opened");
+    let given = json!({"name": "Acme Reseller"});
+    assert_eq!(world.bootstrap().patch(&at("organizations", &eve.organization), &given).await.status, 200);
+    assert_ne!(
+        issue().await,
+        resellers,
+        "the older one of that name is Eve's now, and by the operator's word"
+    );
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use claviger_domain::actor::Owner;
+use claviger_domain::actor::{Actor, Owner};
 use claviger_domain::audit::{ChainId, Mac, line};
 use claviger_domain::capability::Capability::ViewAuditLogs;
 use claviger_store::{ChainPlace, Chained, Store, Tables};
@@ -17,6 +17,8 @@ use crate::{Call, Error};
 /// Entries in one chunk, at most; and about how many bytes.
 const PAGE: u64 = 1_000;
 const CHUNK: u64 = 1 << 20;
+/// Entries in the first one, before it is known how long they are.
+const FIRST: u64 = 100;
 /// A receiver that has taken nothing for so long gives its place to others.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -68,7 +70,9 @@ pub async fn export(call: &Call, search: Search, format: Format) -> Result<Expor
     };
     // What is another tenant's is not there.
     let is_nothing = search.organization.is_some() && search.organization != only;
-    let source = Source { store: call.app().store().clone(), owner, search, format, chunks };
+    // On the command line nobody else waits for the place, and somebody may be reading page by page.
+    let patience = if matches!(call.actor(), Actor::Operator) { Duration::MAX } else { PATIENCE };
+    let source = Source { store: call.app().store().clone(), owner, search, format, chunks, patience };
     let is_done = Arc::new(AtomicBool::new(false));
     let export = Export { chunks: receiver, is_done: is_done.clone() };
     tokio::spawn(async move {
@@ -76,10 +80,10 @@ pub async fn export(call: &Call, search: Search, format: Format) -> Result<Expor
         let done = if is_nothing { source.begin().await } else { source.run(only.map(Some)).await };
         match done {
             Ok(is_whole) => is_done.store(is_whole, Ordering::Release),
-            // Nobody is left to tell when the receiver has gone.
+            // Told of the failure, the receiver needs no other end; one that has not taken it gets that of a cut.
             Err(error) => {
-                is_done.store(true, Ordering::Release);
-                drop(source.chunks.send_timeout(Err(error), PATIENCE).await);
+                let is_told = source.chunks.send_timeout(Err(error), source.patience).await.is_ok();
+                is_done.store(is_told, Ordering::Release);
             }
         }
     });
@@ -92,6 +96,7 @@ struct Source {
     search: Search,
     format: Format,
     chunks: mpsc::Sender<Result<Vec<u8>, Error>>,
+    patience: Duration,
 }
 
 /// Whether anybody still wants more; if so at the end, all was handed out.
@@ -106,7 +111,10 @@ impl Source {
     }
 
     async fn send(&self, chunk: String) -> Wanted {
-        chunk.is_empty() || self.chunks.send_timeout(Ok(chunk.into_bytes()), PATIENCE).await.is_ok()
+        if chunk.is_empty() {
+            return !self.chunks.is_closed();
+        }
+        self.chunks.send_timeout(Ok(chunk.into_bytes()), self.patience).await.is_ok()
     }
 
     /// Hands out one chain, or all of them.
@@ -146,7 +154,7 @@ impl Source {
         let mut previous = self.before(chain, first).await?;
         let mut place = first.map(ChainPlace::before);
         let mut is_begun = false;
-        let mut rows = PAGE;
+        let mut rows = FIRST;
         loop {
             let page = log.of_chain(chain, place, rows).await?;
             let Some(end) = page.last() else {
@@ -168,7 +176,8 @@ impl Source {
                 previous = Some((row.link.sequence, row.link.mac));
             }
             // Long entries come fewer at once: what is held is so many bytes.
-            rows = (CHUNK * page.len() as u64 / (chunk.len() as u64).max(1)).clamp(1, PAGE);
+            let fitting = CHUNK * page.len() as u64 / (chunk.len() as u64).max(1);
+            rows = fitting.clamp(1, PAGE).min(rows * 2);
             if !self.send(chunk).await {
                 return Ok(false);
             }

@@ -68,7 +68,8 @@ pub async fn update<A: Answer>(
         if is_own && let Field::Set(wanted) = &kept_days {
             not_shortened(*wanted, organization.settings.kept_days, call.app().retention())?;
         }
-        if matches!(&name, Field::Set(name) if *name != organization.name) {
+        // The operator may also take up the name that an organization gave itself.
+        if matches!(&name, Field::Set(name) if !is_own || *name != organization.name) {
             organization.is_self_named = is_own;
         }
         let mut changes = Changes::default();

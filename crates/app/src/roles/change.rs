@@ -147,14 +147,14 @@ pub async fn delete<A: Answer>(
     .await
 }
 
+/// Looks, and holds nothing: who takes the name at the same time is stopped by the index.
 async fn free_name(
     tx: &Tx,
     organization: OrganizationId,
     name: &Name,
     own: Option<RoleId>,
 ) -> Result<(), Error> {
-    let other =
-        tx.roles().find_by_name_to_refer_to(organization, name).await?.filter(|role| Some(role.id) != own);
+    let other = tx.roles().find_by_name(organization, name).await?.filter(|role| Some(role.id) != own);
     match SystemRole::of_name(name.as_str()).is_some() || other.is_some() {
         true => Err(Error::RoleNameTaken),
         false => Ok(()),

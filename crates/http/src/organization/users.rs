@@ -101,8 +101,8 @@ async fn get_organization_user(
 ///
 /// Changes the fields that are present; its keys follow at once. Metadata and roles are replaced, not merged. Who
 /// changes roles must hold all that the old ones permitted and the new ones permit; who lets a user in again, or changes
-/// its `email` or `externalId`, all that its roles permit. A user's own key changes nothing by which the user is known. The
-/// last active owner stays one.
+/// its `email` or `externalId`, all that its roles permit. A user's own key changes neither
+/// of these, nor the metadata. The last active owner stays one.
 #[utoipa::path(
     patch, path = "/v1/organizations/{org}/users/{id}", operation_id = "update_organization_user", tag = "Users",
     security(("organization_key" = ["users:write"])),
