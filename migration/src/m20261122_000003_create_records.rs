@@ -68,9 +68,11 @@ impl MigrationTrait for Migration {
             .primary_key(Index::create().col("journal_id").col("lane"))
             .take();
         // The log outlives what it tells of: no foreign keys.
+        // `revision` grows with each insertion: servers follow the changes of other processes by it.
         let audit_log = Table::create()
             .table("audit_log")
-            .col(id("id"))
+            .col(ColumnDef::new("revision").big_integer().not_null().auto_increment().primary_key())
+            .col(uuid("id").unique_key())
             .col(number("at"))
             .col(text("action"))
             .col(ColumnDef::new("is_change").boolean().not_null())

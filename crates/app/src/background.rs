@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::repeat::KEPT_FOR;
-use crate::{App, Error, audit, drain, memory, reports};
+use crate::{App, Error, audit, change_feed, drain, memory, reports};
 
 const BATCH_EVERY: Duration = Duration::from_secs(1);
 /// Draining rests for so many times as long as it took: it costs something for each credential in use, however few or
@@ -36,7 +36,7 @@ pub async fn run(app: App, until: impl Future<Output = ()>) {
     let mut work = JoinSet::new();
     let loading = tokio::spawn(load(app.clone()));
     work.spawn(every(FOLLOW_EVERY, app.clone(), "changes were not followed", |app| async move {
-        memory::follow(&app).await
+        change_feed::follow(&app).await
     }));
     work.spawn(drain_again(app.clone()));
     work.spawn(every(SYNC_EVERY, app.clone(), "the journal was not handed to the disk", |app| async move {

@@ -17,6 +17,7 @@ pub mod authenticate;
 pub mod background;
 pub mod bootstrap;
 mod call;
+pub mod change_feed;
 pub mod credentials;
 pub mod drain;
 mod error;
@@ -90,6 +91,7 @@ struct Inner {
     recent: recent::Recent,
     engine: Engine,
     memory: memory::Memory,
+    change_feed: change_feed::ChangeFeed,
     drain: drain::Drain,
     on_disk: on_disk::OnDisk,
     retention: Retention,
@@ -121,7 +123,7 @@ impl App {
         let engine = Engine::new(settings.peppers.clone(), Some(journal));
         let app = Self::with(store, ports, settings, engine, drained);
         drain::drain(&app).await?;
-        app.begin_to_follow().await?;
+        change_feed::begin(&app).await?;
         Ok(app)
     }
 
@@ -142,6 +144,7 @@ impl App {
             exports: heavy::Line::new(8),
             recent: recent::Recent::default(),
             memory: memory::Memory::default(),
+            change_feed: change_feed::ChangeFeed::default(),
             drain: drain::Drain::from(drained),
             on_disk: on_disk::OnDisk::new(durability, lanes.into_iter()),
             retention,
@@ -184,6 +187,10 @@ impl App {
 
     pub(crate) fn memory(&self) -> &memory::Memory {
         &self.0.memory
+    }
+
+    pub(crate) fn change_feed(&self) -> &change_feed::ChangeFeed {
+        &self.0.change_feed
     }
 
     pub(crate) fn draining(&self) -> &drain::Drain {

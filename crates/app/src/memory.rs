@@ -3,12 +3,10 @@
 //! those of others are read from the audit log, which tells of every change.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
-use chrono::TimeDelta;
-use claviger_domain::Timestamp;
 use claviger_domain::actor::Owner;
 use claviger_domain::audit::Resource;
 use claviger_domain::credential::Credential;
@@ -45,7 +43,6 @@ pub(crate) struct Memory {
     settings: ArcSwap<Settings>,
     lookups: Lookups,
     callers: Lookups,
-    followed: Mutex<Followed>,
     is_loaded: AtomicBool,
 }
 
@@ -56,35 +53,15 @@ impl Default for Memory {
             settings: ArcSwap::default(),
             lookups: Lookups::default(),
             callers: Lookups::default(),
-            followed: Mutex::default(),
             is_loaded: false.into(),
         }
     }
 }
 
-/// How far the changes of all processes have been read.
-#[derive(Debug, Default)]
-struct Followed {
-    from: Option<AuditEntryId>,
-    /// Entries of the last seconds that are known: this process' own, and others' that were read.
-    known: BTreeSet<AuditEntryId>,
-    /// When they were last read to their end.
-    done_at: Option<Timestamp>,
-}
-
 /// Credentials read at once after the start.
 const PAGE: u64 = 2_000;
-/// Entries are read again for so long: an entry has the time at which its transaction began, and becomes
-/// visible when that ends. The embedded database's writers are alone; elsewhere transactions wait for each other, but
-/// for no longer than the store lets them, and clocks differ.
-const OVERLAP_OF_ONE_WRITER: TimeDelta = TimeDelta::seconds(10);
-const OVERLAP: TimeDelta = TimeDelta::seconds(60);
 
 impl App {
-    fn followed(&self) -> std::sync::MutexGuard<'_, Followed> {
-        self.memory().followed.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Puts a change in force that was committed just now. Nothing can fail here.
     pub(crate) fn learn(&self, entry: AuditEntryId, learn: Learn) {
         match learn {
@@ -93,7 +70,7 @@ impl App {
             Learn::Settings(settings) => self.memory().settings.store((*settings).into()),
             Learn::Bootstrap(id, digest) => self.memory().bootstrap.store(vec![(id, digest)].into()),
         }
-        self.followed().known.insert(entry);
+        self.change_feed().applied_here(entry);
     }
 
     fn put_in_force(&self, change: Change) {
@@ -124,29 +101,17 @@ impl App {
         self.memory().settings.load().forward_auth_dialect
     }
 
-    /// How long ago the changes of other processes were last read to their end: no older one is not in
-    /// force here.
-    #[must_use]
-    pub fn revocation_lag(&self) -> TimeDelta {
-        self.followed().done_at.map_or(TimeDelta::zero(), |at| self.now() - at)
-    }
-
     /// Whether every credential has been loaded since the start. Before that, keys are looked up.
     #[must_use]
     pub fn is_loaded(&self) -> bool {
         self.memory().is_loaded.load(Ordering::Relaxed)
     }
 
-    fn overlap(&self) -> TimeDelta {
-        if self.store().is_embedded() { OVERLAP_OF_ONE_WRITER } else { OVERLAP }
-    }
-
-    /// Readies what decides about keys: from here on changes are followed.
+    /// Loads the installation's settings and the bootstrap keys in force.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the database does not answer.
-    pub(crate) async fn begin_to_follow(&self) -> Result<(), Error> {
-        self.followed().from = Some(AuditEntryId::least_of(self.now() - self.overlap()));
+    pub(crate) async fn load_installation(&self) -> Result<(), Error> {
         self.reload_settings().await?;
         self.reload_bootstrap_keys().await
     }
@@ -328,39 +293,11 @@ async fn reload(app: &App, id: CredentialId) -> Result<(), Error> {
     Err(Error::Busy)
 }
 
-/// Puts in force what other processes have changed: the command line, or other servers on this database.
+/// Reloads one thing that another process has changed.
 ///
 /// # Errors
-/// [`Error::Unavailable`] when the database does not answer: nothing is skipped, the next call begins
-/// where this one did.
-pub async fn follow(app: &App) -> Result<(), Error> {
-    let Some(mut from) = app.followed().from else { return Ok(()) };
-    let began_at = app.now();
-    loop {
-        let changes = app.store().audit_log().changes_after_unscoped(from, PAGE).await?;
-        let Some(last) = changes.last() else { break };
-        from = last.entry;
-        for change in changes {
-            if app.followed().known.contains(&change.entry) {
-                continue;
-            }
-            if let Some(resource) = change.resource {
-                put_in_force(app, resource, change.target).await?;
-            }
-            app.followed().known.insert(change.entry);
-        }
-    }
-    // What is older than the overlap will not be read again.
-    let mut followed = app.followed();
-    let horizon = AuditEntryId::least_of(began_at - app.overlap());
-    // A clock that was set back takes this back with it.
-    followed.from = Some(horizon);
-    followed.known = followed.known.split_off(&horizon);
-    followed.done_at = Some(began_at);
-    Ok(())
-}
-
-async fn put_in_force(app: &App, resource: Resource, target: Uuid) -> Result<(), Error> {
+/// [`Error::Unavailable`] when the database does not answer.
+pub(crate) async fn put_in_force(app: &App, resource: Resource, target: Uuid) -> Result<(), Error> {
     let store = app.store();
     match resource {
         Resource::Credential | Resource::ApiKey => reload(app, CredentialId::from_uuid(target)).await,

@@ -57,7 +57,7 @@ mod row {
 }
 
 pub use chain::{ChainPlace, Chained};
-pub use changes::Change;
+pub use changes::{Change, Changed};
 pub use search::AuditSearch;
 
 use row::{Column, Entity, Model};

@@ -10,7 +10,7 @@ use axum::http::Request;
 use chrono::TimeDelta;
 use claviger_app::bootstrap::{self, Ensured};
 use claviger_app::engine::journal::{Journal, JournalSettings};
-use claviger_app::{App, Durability, Ports, Retention, Settings, drain, memory};
+use claviger_app::{App, Durability, Ports, Retention, Settings, change_feed, drain};
 use claviger_domain::secret::Peppers;
 use claviger_http::{Front, HttpSettings};
 use claviger_store::{Store, StoreOptions};
@@ -125,15 +125,24 @@ impl World {
 
     /// Another process on the same database, with a journal of its own.
     pub(crate) async fn beside(&self) -> Self {
+        self.beside_with(self.hand.clone()).await
+    }
+
+    /// The same with a clock of its own, which shows `time`.
+    pub(crate) async fn beside_at(&self, time: &str) -> Self {
+        self.beside_with(Arc::new(Hand::at(time))).await
+    }
+
+    async fn beside_with(&self, hand: Arc<Hand>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let ports = Ports { clock: self.hand.clone(), entropy: self.entropy.clone() };
+        let ports = Ports { clock: hand.clone(), entropy: self.entropy.clone() };
         let store = self.app.store().clone();
         let journal = folder.path().join("journal");
         let app = deciding(store, ports, peppers(), &self.settled, journal, JOURNAL + 1).await;
         Self {
             front: Front::new(app.clone(), self.settled.http.clone()).into(),
             app,
-            hand: self.hand.clone(),
+            hand,
             entropy: self.entropy.clone(),
             bootstrap: self.bootstrap.clone(),
             settled: self.settled.clone(),
@@ -157,7 +166,7 @@ impl World {
 
     /// Puts in force what was changed behind the application's back, as another process would change it.
     pub(crate) async fn follow(&self) {
-        memory::follow(&self.app).await.unwrap();
+        change_feed::follow(&self.app).await.unwrap();
     }
 
     /// Writes reads and refused calls to the audit log now.
