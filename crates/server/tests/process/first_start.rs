@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use claviger_test_postgres::Database;
 use reqwest::StatusCode;
+use serde_json::json;
 
 use crate::support::{Installation, Server};
 
@@ -199,16 +200,19 @@ fn a_key_file_that_cannot_be_written_is_told() {
 async fn when_a_rotation_says_so_a_running_server_refuses_the_old_key() {
     let installation = Installation::new();
     let server = tokio::task::block_in_place(|| installation.start());
+    let question = json!({"key": "unknown"});
     let mut old = server.bootstrap_key();
     for _ in 0..10 {
         let rotation = installation.spawn(&["bootstrap-key", "rotate"], &[]);
         let says_so = |rotation: &Server| rotation.log().contains("has stopped").then_some(());
         tokio::task::block_in_place(|| rotation.wait_for(says_so));
-        // At this moment, not later.
+        // At this moment, not later; the gateway surface knows the key from memory.
+        assert_eq!(server.post("/v1/keys/verify", &old, &question).await.0, StatusCode::UNAUTHORIZED);
         assert_eq!(server.get("/v1/admin/admin-keys", &old).await.0, StatusCode::FORBIDDEN);
         assert!(rotation.log().contains(&old[..23]) && !rotation.log().contains(&old), "{}", rotation.log());
         old = rotation.bootstrap_key();
         assert_eq!(server.get("/v1/admin/admin-keys", &old).await.0, StatusCode::OK);
+        assert_eq!(server.post("/v1/keys/verify", &old, &question).await.0, StatusCode::OK);
     }
     tokio::task::block_in_place(|| server.stop());
 }
