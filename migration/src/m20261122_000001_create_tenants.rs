@@ -43,6 +43,7 @@ impl MigrationTrait for Migration {
             .col(bytes("digest"))
             .col(number("pepper"))
             .col(text("prefix"))
+            .col(text("made_by"))
             .col(number("created_at"))
             .col(number_null("revoked_at"))
             .take();

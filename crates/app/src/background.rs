@@ -25,7 +25,7 @@ const BATCH_EVERY: Duration = Duration::from_secs(1);
 const DRAIN_RESTS: u32 = 50;
 const DRAIN_SOONEST: Duration = Duration::from_secs(1);
 const DRAIN_LATEST: Duration = Duration::from_secs(5);
-const FOLLOW_EVERY: Duration = Duration::from_millis(500);
+pub(crate) const FOLLOW_EVERY: Duration = Duration::from_millis(500);
 const SYNC_EVERY: Duration = Duration::from_secs(1);
 const FORGET_EVERY: Duration = Duration::from_secs(600);
 /// Rows deleted at once: other writers wait for it.

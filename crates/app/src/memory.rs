@@ -122,7 +122,7 @@ impl App {
         Ok(())
     }
 
-    async fn reload_bootstrap_keys(&self) -> Result<(), Error> {
+    pub(crate) async fn reload_bootstrap_keys(&self) -> Result<(), Error> {
         let live = self.store().bootstrap_keys().live_unscoped().await?;
         let live: Vec<_> = live.into_iter().map(|(id, sealed)| (id, sealed.digest)).collect();
         self.memory().bootstrap.store(live.into());
@@ -316,7 +316,13 @@ pub(crate) async fn put_in_force(app: &App, resource: Resource, target: Uuid) ->
             }
             Ok(())
         }
-        Resource::BootstrapKey => app.reload_bootstrap_keys().await,
+        Resource::BootstrapKey => {
+            app.reload_bootstrap_keys().await?;
+            if let Some(key) = store.bootstrap_keys().in_force_unscoped().await? {
+                tracing::info!(made_by = key.made_by, made_at = %key.created_at, "the bootstrap key of another process is in force");
+            }
+            Ok(())
+        }
         Resource::AdminKey => {
             app.recent().forget();
             Ok(())

@@ -24,7 +24,7 @@ pub(crate) struct CommandLine {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve; this is what happens when no command is given
-    Serve,
+    Serve(Serve),
     /// Bring the database's tables up to date without serving
     Migrate,
     /// Print one of the OpenAPI documents, or write them all to a directory
@@ -52,9 +52,18 @@ enum Command {
     Completions { shell: Shell },
 }
 
+#[derive(Debug, Default, Args)]
+struct Serve {
+    /// Write the bootstrap key that the first start makes to FILE, with mode 0600, instead of printing it
+    /// [default FILE: `bootstrap-key` in the data directory]
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
+    #[expect(clippy::option_option, reason = "this is how clap tells an option without its value")]
+    quiet_first_start: Option<Option<PathBuf>>,
+}
+
 #[derive(Debug, Subcommand)]
 enum BootstrapKey {
-    /// Replace the bootstrap key; the new one is printed once, the old one stops working
+    /// Replace the bootstrap key; the new one is printed once, and the command ends when the old one has stopped
     Rotate,
     /// Print a new key for CLAVIGER_BOOTSTRAP_KEY; no database is touched
     Generate,
@@ -75,8 +84,15 @@ impl CommandLine {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let named_file = self.config;
         let effective = || settings(named_file.clone());
-        match self.command.unwrap_or(Command::Serve) {
-            Command::Serve => serve::run(&effective()?.config),
+        match self.command.unwrap_or(Command::Serve(Serve::default())) {
+            Command::Serve(Serve { quiet_first_start }) => {
+                let mut config = effective()?.config;
+                if let Some(file) = quiet_first_start {
+                    let file = file.unwrap_or_else(|| config.data_dir.join("bootstrap-key"));
+                    config.keys.bootstrap_output = Some(file);
+                }
+                serve::run(&config)
+            }
             Command::Migrate => database::migrate(&effective()?.config),
             Command::Openapi { name, dir } => openapi::run(name.as_deref(), dir.as_deref()),
             Command::BootstrapKey(BootstrapKey::Rotate) => bootstrap_key::rotate(&effective()?.config),

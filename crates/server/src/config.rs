@@ -3,10 +3,12 @@
 
 mod database_url;
 mod reference;
+mod secret_file;
 mod settings;
 mod sources;
 mod value;
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -33,6 +35,8 @@ pub(crate) struct Config {
     pub(crate) retention: Retention,
     pub(crate) telemetry: Telemetry,
     pub(crate) runtime: Runtime,
+    /// The files that secrets were read from, by the variable of the setting.
+    pub(crate) secret_files: BTreeMap<&'static str, PathBuf>,
 }
 
 #[derive(Debug, Clone)]
@@ -55,6 +59,8 @@ pub(crate) struct Database {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Keys {
     pub(crate) bootstrap: Option<Plaintext>,
+    /// Where the first start writes the key it makes; `None` is standard output.
+    pub(crate) bootstrap_output: Option<PathBuf>,
     pub(crate) peppers: Option<Peppers>,
 }
 
@@ -116,6 +122,7 @@ impl Default for Config {
                 otlp_endpoint: None,
             },
             runtime: Runtime::default(),
+            secret_files: BTreeMap::new(),
         }
     }
 }

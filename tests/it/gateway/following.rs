@@ -155,7 +155,7 @@ async fn a_rotation_elsewhere_ends_the_old_key_here() {
 async fn a_new_bootstrap_key_takes_the_place_of_the_old_one() {
     let world = World::new().await;
     let other = world.beside().await;
-    let new = bootstrap::rotate(&other.app).await.unwrap();
+    let new = bootstrap::rotate(&other.app, "a test").await.unwrap().key;
     let ask =
         async |key: &str| world.bearer(key).post("/v1/keys/verify", &json!({"key": "rubbish"})).await.status;
     let old = world.bootstrap().key.clone().unwrap();

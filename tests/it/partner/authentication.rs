@@ -144,7 +144,7 @@ async fn the_keys_of_a_suspended_entity_open_nothing_until_it_is_active_again() 
 async fn a_replaced_bootstrap_key_opens_nothing() {
     let world = World::new().await;
     assert_eq!(world.bootstrap().get("/v1/admin/me").await.status, 200);
-    let new = bootstrap::rotate(&world.app).await.unwrap();
+    let new = bootstrap::rotate(&world.app, "a test").await.unwrap().key;
     for path in PATHS {
         world.bootstrap().get(path).await.refused(403, INVALID);
     }

@@ -90,7 +90,7 @@ impl World {
         let entropy = Arc::new(Counting::default());
         let ports = Ports { clock: hand.clone(), entropy: entropy.clone() };
         let app = deciding(store, ports, peppers(), &settled, folder.path().join("journal"), JOURNAL).await;
-        let Ensured::Created(bootstrap) = bootstrap::ensure(&app, None).await.unwrap() else {
+        let Ensured::Created(bootstrap) = bootstrap::ensure(&app, None, "a test").await.unwrap() else {
             panic!("an empty database has no bootstrap key")
         };
         let front = Front::new(app.clone(), settled.http.clone()).into();

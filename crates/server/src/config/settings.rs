@@ -75,7 +75,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         secrecy: Secrecy::Open,
         meaning: "Holds the embedded database, its peppers and the journal of decided calls, for one server; made with mode 0700 \
                   when missing",
-        set: |config, text| store(&mut config.data_dir, value::directory(text)),
+        set: |config, text| store(&mut config.data_dir, value::path(text)),
         get: |config| shown(config.data_dir.display()),
     },
     Setting {
@@ -101,6 +101,19 @@ pub(crate) const SETTINGS: &[Setting] = &[
         meaning: "The root key of the installation; replaces the one in force when it differs",
         set: |config, text| store(&mut config.keys.bootstrap, value::bootstrap_key(text).map(Some)),
         get: |config| config.keys.bootstrap.as_ref().map(|_| HIDDEN.to_owned()),
+    },
+    Setting {
+        variable: "CLAVIGER_BOOTSTRAP_KEY_OUTPUT",
+        key: "keys.bootstrap_output",
+        kind: Kind::Text,
+        otherwise: Some("standard output"),
+        form: "the path of a file that does not exist yet",
+        example: "/var/lib/claviger/bootstrap-key",
+        secrecy: Secrecy::Open,
+        meaning: "Where the first start writes the bootstrap key it makes, with mode 0600, so that no service log \
+                  has it. `claviger serve --quiet-first-start` is this with `bootstrap-key` in the data directory",
+        set: |config, text| store(&mut config.keys.bootstrap_output, value::path(text).map(Some)),
+        get: |config| config.keys.bootstrap_output.as_ref().map(|path| path.display().to_string()),
     },
     Setting {
         variable: "CLAVIGER_PEPPERS",

@@ -23,7 +23,7 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, Reason> {
     text.parse().map_err(|_| Reason("it is not an IP address with a port"))
 }
 
-pub(super) fn directory(text: &str) -> Result<PathBuf, Reason> {
+pub(super) fn path(text: &str) -> Result<PathBuf, Reason> {
     if text.contains('\0') {
         return Err(Reason("a path has no NUL"));
     }

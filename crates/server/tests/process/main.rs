@@ -5,6 +5,7 @@
 mod audit;
 mod commands;
 mod connections;
+mod first_start;
 mod gateway_kill;
 mod gateway_revoke;
 mod kill;

@@ -70,6 +70,7 @@ async fn a_pepper_is_used_by_the_bootstrap_key_in_force(store: Store) {
     let key = |n: u64, revoked_at| BootstrapKey {
         id: BootstrapKeyId::from_uuid(uuid(8, n)),
         prefix: KeyPrefix::from_stored(format!("iiak_bootstrap_{n:08x}")),
+        made_by: "a test".to_owned(),
         created_at: at(0),
         revoked_at,
     };
