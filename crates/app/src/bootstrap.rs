@@ -70,7 +70,7 @@ async fn put_in_force(app: &App, key: &Plaintext, unless: Unless) -> Result<bool
     let sealed = app.peppers().seal(key);
     let digests = app.peppers().candidates(key);
     let Direct(done) = call
-        .change(Capability::ManageAdminKeys, Direct, async |tx: &Tx, now: Timestamp| {
+        .revocation(Capability::ManageAdminKeys, Direct, async |tx: &Tx, now: Timestamp| {
             let any = tx.bootstrap_keys().is_any_live_unscoped().await?;
             let leave = match unless {
                 Unless::AnyIsLive => any,
