@@ -205,7 +205,7 @@ pub async fn revoke<A: Answer>(
 ) -> Result<A, Error> {
     call.require(ManageAdminKeys)?;
     let end = async |tx: &Tx, now: Timestamp| end(call, tx, id, precondition, now).await;
-    call.change(ManageAdminKeys, word, end).await
+    call.revocation(ManageAdminKeys, word, end).await
 }
 
 /// As [`revoke`], by the key itself.
@@ -215,7 +215,7 @@ pub async fn revoke<A: Answer>(
 pub(crate) async fn revoke_own(call: &Call, id: AdminKeyId) -> Result<(), Error> {
     call.require(RevokeSelf)?;
     let end = async |tx: &Tx, now: Timestamp| end(call, tx, id, &Precondition::None, now).await;
-    let Direct(_) = call.change(RevokeSelf, Direct, end).await?;
+    let Direct(_) = call.revocation(RevokeSelf, Direct, end).await?;
     Ok(())
 }
 

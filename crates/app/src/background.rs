@@ -29,7 +29,9 @@ pub(crate) const FOLLOW_EVERY: Duration = Duration::from_millis(500);
 const SYNC_EVERY: Duration = Duration::from_secs(1);
 const FORGET_EVERY: Duration = Duration::from_secs(600);
 /// Rows deleted at once: other writers wait for it.
-const AT_ONCE: u64 = 5_000;
+const AT_ONCE: u64 = 500;
+/// The name of deletions in the write queue.
+pub(crate) const RETENTION: &str = "retention";
 
 /// Runs until `until` completes, then writes what is left.
 pub async fn run(app: App, until: impl Future<Output = ()>) {
@@ -127,15 +129,15 @@ pub async fn forget(app: &App) -> Result<(), Error> {
     // One that lay ahead of its time comes into reach later.
     let old = now - reports::KNOWN_FOR - reports::AHEAD;
     let delete = async |tx: &Tx| Ok(tx.usage_reports().delete_older_unscoped(old, AT_ONCE).await?);
-    while app.store().transaction::<_, Error>(delete).await? > 0 {}
+    while app.write_bulk::<_, Error>(RETENTION, delete).await? > 0 {}
     for (span, before) in app.retention().ends(now) {
         let delete =
             async |tx: &Tx| Ok(tx.usage().delete_older(Owner::Installation, span, before, AT_ONCE).await?);
-        while app.store().transaction::<_, Error>(delete).await? > 0 {}
+        while app.write_bulk::<_, Error>(RETENTION, delete).await? > 0 {}
         let delete = async |tx: &Tx| {
             Ok(tx.usage_outcomes().delete_older(Owner::Installation, span, before, AT_ONCE).await?)
         };
-        while app.store().transaction::<_, Error>(delete).await? > 0 {}
+        while app.write_bulk::<_, Error>(RETENTION, delete).await? > 0 {}
     }
     audit::seal_anew(app).await?;
     let own = app.store().organizations().keeping_unscoped().await?;
@@ -162,10 +164,10 @@ pub async fn forget(app: &App) -> Result<(), Error> {
 async fn forget_usage_of(app: &App, owner: Owner, before: i64) -> Result<(), Error> {
     for span in Span::ALL {
         let delete = async |tx: &Tx| Ok(tx.usage().delete_older(owner, span, before, AT_ONCE).await?);
-        while app.store().transaction::<_, Error>(delete).await? > 0 {}
+        while app.write_bulk::<_, Error>(RETENTION, delete).await? > 0 {}
         let delete =
             async |tx: &Tx| Ok(tx.usage_outcomes().delete_older(owner, span, before, AT_ONCE).await?);
-        while app.store().transaction::<_, Error>(delete).await? > 0 {}
+        while app.write_bulk::<_, Error>(RETENTION, delete).await? > 0 {}
     }
     Ok(())
 }
@@ -182,7 +184,8 @@ fn start_of_kept(days: u32, now: Timestamp) -> i64 {
 /// [`Error::Unavailable`] when the database does not take it.
 pub async fn forget_old_answers(app: &App) -> Result<u64, Error> {
     let before = app.now() - KEPT_FOR;
-    app.store().transaction(async |tx: &Tx| Ok(tx.kept_answers().delete_older_unscoped(before).await?)).await
+    app.write_bulk(RETENTION, async |tx: &Tx| Ok(tx.kept_answers().delete_older_unscoped(before).await?))
+        .await
 }
 
 impl crate::Retention {

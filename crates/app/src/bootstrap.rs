@@ -106,7 +106,7 @@ async fn put_in_force(app: &App, key: &Plaintext, unless: Unless, process: &str)
     let sealed = app.peppers().seal(key);
     let digests = app.peppers().candidates(key);
     let Direct(put) = call
-        .change(Capability::ManageAdminKeys, Direct, async |tx: &Tx, now: Timestamp| {
+        .revocation(Capability::ManageAdminKeys, Direct, async |tx: &Tx, now: Timestamp| {
             tx.alone(ENSURING).await?;
             let before = tx.bootstrap_keys().in_force_unscoped().await?;
             let leave = match unless {

@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use crate::memory::Learn;
 use crate::repeat::{Repeat, damaged};
+use crate::write_queue::Lane;
 use crate::{App, Error, State, authenticate};
 
 /// How a call came in.
@@ -185,13 +186,34 @@ impl Call {
         }
     }
 
+    /// As [`change_in`](Self::change_in) the lane of ordinary changes.
+    pub(crate) async fn change<T: Send, A: Answer>(
+        &self,
+        capability: Capability,
+        word: impl FnOnce(T) -> A + Send,
+        work: impl AsyncFnOnce(&Tx, Timestamp) -> Result<Changed<T>, Error>,
+    ) -> Result<A, Error> {
+        self.change_in(Lane::Change, capability, word, work).await
+    }
+
+    /// As [`change_in`](Self::change_in) the lane of what takes rights away, in front of all other writes.
+    pub(crate) async fn revocation<T: Send, A: Answer>(
+        &self,
+        capability: Capability,
+        word: impl FnOnce(T) -> A + Send,
+        work: impl AsyncFnOnce(&Tx, Timestamp) -> Result<Changed<T>, Error>,
+    ) -> Result<A, Error> {
+        self.change_in(Lane::Revocation, capability, word, work).await
+    }
+
     /// Runs a change, its audit entries and the keeping of its answer as one transaction. A repeated
     /// call gets the kept answer, and `work` does not run.
     ///
     /// Both the caller's authority and the time are asked inside the transaction: a body that arrives
     /// slowly, or a queue for the writer, must not let a key act that was revoked meanwhile.
-    pub(crate) async fn change<T: Send, A: Answer>(
+    pub(crate) async fn change_in<T: Send, A: Answer>(
         &self,
+        lane: Lane,
         capability: Capability,
         word: impl FnOnce(T) -> A + Send,
         work: impl AsyncFnOnce(&Tx, Timestamp) -> Result<Changed<T>, Error>,
@@ -203,8 +225,7 @@ impl Call {
         };
         let (answer, learnt) = self
             .app
-            .store()
-            .transaction(async |tx: &Tx| {
+            .write(lane, self.actor.organization(), async |tx: &Tx| {
                 let now = self.app.now();
                 authenticate::again(tx, &self.actor, capability, now).await?;
                 if let Some(repeat) = &self.repeat

@@ -165,8 +165,7 @@ async fn settle(
     if *damaged > 0 {
         tracing::error!(damaged, "entries of the journal are damaged; these calls are not counted");
     }
-    app.store()
-        .transaction(async |tx: &Tx| {
+    app.write_bulk("usage flush", async |tx: &Tx| {
             // An earlier attempt whose answer was lost may still be on its way to its commit, and what an
             // organization's credentials share is spent from by the drains of all servers.
             tx.alone(DRAINING).await?;

@@ -40,6 +40,7 @@ pub mod settings;
 pub mod usage;
 pub mod users;
 pub mod verify;
+mod write_queue;
 
 pub use call::{Answer, Call, Direct, Facts};
 pub use claviger_engine as engine;
@@ -51,6 +52,7 @@ pub use on_disk::Durability;
 pub use ports::{Clock, Entropy, Ports, Random};
 pub use quota::Quota;
 pub use repeat::Repeat;
+pub use write_queue::{Lane, LaneState};
 
 /// What the installation's operator has settled.
 #[derive(Debug, Clone)]
@@ -85,6 +87,7 @@ struct Inner {
     audit_keys: AuditKeys,
     quotas: quota::Quotas,
     journal: journal::Journal,
+    writes: Arc<write_queue::WriteQueue>,
     under_way: repeat::UnderWay,
     heavy: heavy::Line,
     exports: heavy::Line,
@@ -131,7 +134,9 @@ impl App {
         let Settings { peppers, admin_limit_per_minute, durability, retention } = settings;
         let lanes: Vec<_> = engine.journal().into_iter().flat_map(Journal::lanes).collect();
         let request_ids = request_id::RequestIds::new(&*ports.entropy);
+        let writes = Arc::new(write_queue::WriteQueue::new(store.writers()));
         Self(Arc::new(Inner {
+            writes,
             store,
             ports,
             audit_keys: peppers.audit_keys(),
@@ -218,6 +223,10 @@ impl App {
     #[must_use]
     pub fn audit_keys(&self) -> &AuditKeys {
         &self.0.audit_keys
+    }
+
+    pub(crate) fn writes(&self) -> &Arc<write_queue::WriteQueue> {
+        &self.0.writes
     }
 
     pub(crate) fn under_way(&self) -> &repeat::UnderWay {

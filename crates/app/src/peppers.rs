@@ -36,15 +36,14 @@ pub async fn check(app: &App) -> Result<(), Unfit> {
     if given.iter().all(|given| of(&known, given.pepper).is_some()) {
         return Ok(());
     }
-    app.store()
-        .transaction(async |tx: &Tx| {
-            for check in &given {
-                tx.pepper_checks().insert_missing(check, app.now()).await?;
-            }
-            // Another process that starts just now may have been first, with others.
-            compare(&given, &tx.pepper_checks().list_unscoped().await?)
-        })
-        .await
+    app.write_bulk("peppers", async |tx: &Tx| {
+        for check in &given {
+            tx.pepper_checks().insert_missing(check, app.now()).await?;
+        }
+        // Another process that starts just now may have been first, with others.
+        compare(&given, &tx.pepper_checks().list_unscoped().await?)
+    })
+    .await
 }
 
 fn compare(given: &[SealedSecret], known: &[SealedSecret]) -> Result<(), Unfit> {

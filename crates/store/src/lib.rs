@@ -235,6 +235,15 @@ impl Store {
         Ok(row.try_get("", "id")?)
     }
 
+    /// How many transactions the database takes at once.
+    #[must_use]
+    pub fn writers(&self) -> usize {
+        match self.is_embedded() {
+            true => 1,
+            false => self.writer.get_postgres_connection_pool().options().get_max_connections() as usize,
+        }
+    }
+
     /// Whether the database is the embedded one.
     #[must_use]
     pub fn is_embedded(&self) -> bool {

@@ -152,7 +152,7 @@ pub async fn disable<A: Answer>(
     word: impl FnOnce(Seen) -> A + Send,
 ) -> Result<A, Error> {
     call.require(ManageCredentials)?;
-    call.change(ManageCredentials, word, async |tx: &Tx, now: Timestamp| {
+    call.revocation(ManageCredentials, word, async |tx: &Tx, now: Timestamp| {
         let credential = held(call, tx, id, precondition).await?;
         if credential.disabled_at.is_some() {
             return Err(Error::WrongState(Resource::Credential, State::NotDisabled));

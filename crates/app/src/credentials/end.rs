@@ -24,7 +24,7 @@ pub async fn revoke<A: Answer>(
     word: impl FnOnce(Seen) -> A + Send,
 ) -> Result<A, Error> {
     call.require(ManageCredentials)?;
-    call.change(ManageCredentials, word, async |tx: &Tx, now: Timestamp| {
+    call.revocation(ManageCredentials, word, async |tx: &Tx, now: Timestamp| {
         let (outcome, fact) = end(call, tx, id, precondition, reason, now).await?;
         Ok(Changed { outcome, entries: vec![fact] })
     })
@@ -43,7 +43,7 @@ pub async fn revoke_many<A: Answer>(
     word: impl FnOnce(Vec<Result<Seen, Error>>) -> A + Send,
 ) -> Result<A, Error> {
     call.require(ManageCredentials)?;
-    call.change(ManageCredentials, word, async |tx: &Tx, now: Timestamp| {
+    call.revocation(ManageCredentials, word, async |tx: &Tx, now: Timestamp| {
         // Held in the order of their ids, whatever the caller's: two such calls do not wait for one another.
         let ids: Vec<_> = wanted.iter().filter_map(|id| id.as_ref().ok().copied()).collect();
         tx.credentials().find_many_for_update(call.owner(), &ids).await?;

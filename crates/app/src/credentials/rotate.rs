@@ -13,7 +13,7 @@ use claviger_store::{Tables, Tx};
 
 use super::{Issued, fact, held, may_strengthen, new_secret, see};
 use crate::call::Changed;
-use crate::{Answer, Call, Error};
+use crate::{Answer, Call, Error, Lane};
 
 /// A credential with a new key, and when the ones before it stop.
 #[derive(Debug)]
@@ -35,7 +35,8 @@ pub async fn rotate<A: Answer>(
     word: impl FnOnce(Rotated) -> A + Send,
 ) -> Result<A, Error> {
     call.require(ManageCredentials)?;
-    call.change(ManageCredentials, word, async |tx: &Tx, now: Timestamp| {
+    let lane = if overlap.is_zero() { Lane::Revocation } else { Lane::Change };
+    call.change_in(lane, ManageCredentials, word, async |tx: &Tx, now: Timestamp| {
         let credential = held(call, tx, id, &Precondition::None).await?;
         may_strengthen(call, tx, &credential, now).await?;
         let newest = tx.secrets().newest_number_of(id).await?;

@@ -13,7 +13,7 @@ use claviger_store::{Tables, Tx};
 use super::{Create, Seen, Standing, Update, an_owner_stays, fact, held, may_act_for, see};
 use crate::call::{Changed, Fact, Tenant};
 use crate::field::Changes;
-use crate::{Answer, Call, Error, Field, State, credentials, organizations, roles};
+use crate::{Answer, Call, Error, Field, Lane, State, credentials, organizations, roles};
 
 /// Opens an account; it is active at once. Who gives it roles must hold all that they permit.
 ///
@@ -83,7 +83,9 @@ pub async fn update<A: Answer>(
     word: impl FnOnce(Seen) -> A + Send,
 ) -> Result<A, Error> {
     call.require(ManageUsers)?;
-    call.change(ManageUsers, word, async |tx: &Tx, now: Timestamp| {
+    let is_suspension = matches!(update.status, Field::Set(Standing::Suspended));
+    let lane = if is_suspension { Lane::Revocation } else { Lane::Change };
+    call.change_in(lane, ManageUsers, word, async |tx: &Tx, now: Timestamp| {
         let before = held(call, tx, id, precondition, State::Any).await?;
         let mut account = before.clone();
         let Update {
@@ -200,7 +202,7 @@ pub async fn delete<A: Answer>(
     word: impl FnOnce(()) -> A + Send,
 ) -> Result<A, Error> {
     call.require(DeleteUsers)?;
-    call.change(DeleteUsers, word, async |tx: &Tx, now: Timestamp| {
+    call.revocation(DeleteUsers, word, async |tx: &Tx, now: Timestamp| {
         let before = held(call, tx, id, precondition, State::Any).await?;
         let account = before.clone().delete(now);
         tx.user_accounts().save(&account).await?;
