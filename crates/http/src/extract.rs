@@ -4,9 +4,9 @@ use std::pin::pin;
 use std::time::Duration;
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, Method};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use bytes::Bytes;
 use claviger_app::{App, Call, Repeat};
 use claviger_domain::page::{InvalidWindow, Window};
@@ -202,6 +202,7 @@ impl FromRequest<App> for Body<Nothing> {
 async fn whole(request: Request, most: usize) -> Result<(Parts, Bytes), Fault> {
     let (parts, body) = request.into_parts();
     no_query(parts.uri.query().unwrap_or_default())?;
+    not_encoded(&parts.headers)?;
     let bytes = bytes(body, most).await?;
     Ok((parts, bytes))
 }
@@ -210,6 +211,15 @@ pub(crate) fn no_query(query: &str) -> Result<(), Fault> {
     match form_urlencoded::parse(query.as_bytes()).next() {
         Some((name, _)) => Err(Fault::UnknownQuery(name.into_owned())),
         None => Ok(()),
+    }
+}
+
+/// Refuses a body with a content coding (RFC 9110, section 8.4): to ignore the header would be to misread the body.
+pub(crate) fn not_encoded(headers: &HeaderMap) -> Result<(), Fault> {
+    let is_identity = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
+    match headers.get_all(CONTENT_ENCODING).iter().all(is_identity) {
+        true => Ok(()),
+        false => Err(Fault::EncodedBody),
     }
 }
 

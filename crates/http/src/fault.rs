@@ -19,6 +19,12 @@ pub(crate) enum Fault {
     MalformedJson,
     NotAnObject,
     NotJson,
+    /// The body has a content coding, such as gzip.
+    EncodedBody,
+    /// No `Host` where one is needed, several, or one that is no host.
+    BadHost,
+    /// `Transfer-Encoding` is something else than one `chunked`.
+    BadTransferEncoding,
     TooLarge {
         /// Bytes a body may have.
         most: usize,
@@ -149,10 +155,22 @@ impl From<Refusal> for Fault {
 #[derive(Debug, Clone)]
 pub(crate) struct Parked(pub(crate) Arc<Fault>);
 
-impl IntoResponse for Fault {
+impl From<Fault> for Parked {
+    fn from(fault: Fault) -> Self {
+        Self(Arc::new(fault))
+    }
+}
+
+impl IntoResponse for Parked {
     fn into_response(self) -> Response {
         let mut response = Response::default();
-        response.extensions_mut().insert(Parked(Arc::new(self)));
+        response.extensions_mut().insert(self);
         response
+    }
+}
+
+impl IntoResponse for Fault {
+    fn into_response(self) -> Response {
+        Parked::from(self).into_response()
     }
 }

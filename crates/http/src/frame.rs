@@ -7,20 +7,21 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{ConnectInfo, MatchedPath, Request};
-use axum::http::header::{HeaderName, RETRY_AFTER};
+use axum::http::header::{CONNECTION, HeaderName, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use claviger_app::{App, Error, Facts, Noted, Quota};
 use claviger_domain::address::client_address;
 use claviger_domain::audit::{Action, Author, Detail, Resource, Verb};
-use claviger_domain::secret::KeyFormat;
+use claviger_domain::secret::contains_key_prefix;
 use futures_util::FutureExt;
 use tokio::sync::Semaphore;
 use tracing::Instrument;
 
 use crate::call::{Caller, Learnt, Origin};
 use crate::fault::{Fault, Parked};
+use crate::framing::Refused;
 use crate::gateway::Gate;
 use crate::metrics::Metrics;
 use crate::surface::Surface;
@@ -110,8 +111,12 @@ pub(crate) async fn around(
         method = method_word(&method),
         route = route.as_deref().unwrap_or("-"),
     );
+    let refused = request.extensions_mut().remove::<Refused>();
+    let is_refused = refused.is_some();
     let origin = cors::origin(request.headers());
-    let response = if surface.is_admin() && cors::is_preflight(&state.app, origin.as_ref(), &request) {
+    let response = if let Some(Refused(parked)) = refused {
+        parked.into_response()
+    } else if surface.is_admin() && cors::is_preflight(&state.app, origin.as_ref(), &request) {
         cors::permission()
     } else {
         let run = run(&state, &method, next.run(request).instrument(span.clone()));
@@ -146,6 +151,10 @@ pub(crate) async fn around(
         });
     }
     dress(response.headers_mut(), &facts.request_id, &quotas);
+    if is_refused {
+        // Where the next request on this connection would begin is in doubt (RFC 9112, section 6.3).
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     if surface.is_admin() {
         cors::tell(&state.app, origin.as_ref(), response.headers_mut());
     }
@@ -190,9 +199,9 @@ pub(crate) fn address(peer: Option<IpAddr>, headers: &HeaderMap, settings: &Http
 pub(crate) fn request_id(headers: &HeaderMap) -> Option<String> {
     let given = headers.get(REQUEST_ID)?.to_str().ok()?;
     let fit = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
-    // Whatever looks like a key is not written anywhere.
-    let key = KeyFormat::ALL.into_iter().any(|format| given.contains(format.prefix()));
-    ((1..=128).contains(&given.len()) && given.bytes().all(fit) && !key).then(|| given.to_owned())
+    let is_fit = (1..=128).contains(&given.len()) && given.bytes().all(fit);
+    // A key that was pasted here must not reach logs, the audit log or the answer's headers.
+    (is_fit && !contains_key_prefix(given)).then(|| given.to_owned())
 }
 
 /// The router says which methods a path has; the worded answer must not lose that.

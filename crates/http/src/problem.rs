@@ -113,6 +113,13 @@ fn sentence(fault: &Fault) -> (StatusCode, &'static str, String) {
             "unsupported_media_type",
             "Content-Type must be application/json".to_owned(),
         ),
+        Fault::EncodedBody => (
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_content_encoding",
+            "Content-Encoding is not supported: send the body as it is".to_owned(),
+        ),
+        Fault::BadHost => bad("Exactly one valid Host header is required"),
+        Fault::BadTransferEncoding => bad("Transfer-Encoding must be chunked, given once"),
         Fault::TooLarge { most } => (
             StatusCode::PAYLOAD_TOO_LARGE,
             "payload_too_large",

@@ -25,7 +25,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use addresses::{Addresses, Place};
-use pulse::{Pulse, Watch};
+use pulse::{Pulse, Watch, Watched};
 
 /// What callers may take up.
 #[derive(Debug, Clone)]
@@ -41,6 +41,8 @@ pub(crate) struct Limits {
     pub(crate) silence: Duration,
     /// How long requests in progress are waited for once told to stop.
     pub(crate) grace: Duration,
+    /// How long, of that, is waited for requests that have not arrived as a whole.
+    pub(crate) arrival: Duration,
 }
 
 /// How the serving ended.
@@ -57,6 +59,9 @@ pub(crate) const FIRST_HEAD: Duration = Duration::from_secs(10);
 /// Longer than the minute for which reverse proxies usually keep an idle connection, so that it is
 /// they who close it and no request meets a closed door.
 pub(crate) const SILENCE: Duration = Duration::from_secs(75);
+
+/// Clients that are at work need milliseconds for the rest of a request; orchestrators often kill after ten seconds.
+pub(crate) const ARRIVAL: Duration = Duration::from_secs(3);
 
 /// Of a request's line and headers; what is longer is answered 431.
 const LONGEST_HEAD: usize = 32 * 1024;
@@ -101,10 +106,11 @@ where
         let (answer, beats) = (answering(peer), pulse.clone());
         let answer = service_fn(move |request: Request<Incoming>| {
             let beat = Pulse::begin(&beats);
-            let response = answer(request.map(Body::new));
+            let response = answer(request.map(|body| Pulse::arriving(&beats, body)));
             async move { Ok::<_, Infallible>(beat.until_told(response.await)) }
         });
-        let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), answer));
+        let stream = TokioIo::new(Watched { stream, pulse: pulse.clone() });
+        let connection = graceful.watch(http.serve_connection(stream, answer));
         let serving = connections.spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%peer, %error, "connection ended early");
@@ -114,7 +120,17 @@ where
         watch.over(serving, pulse, peer);
     }
     drop(door);
-    if timeout(limits.grace, graceful.shutdown()).await.is_ok() {
+    let arrival = limits.arrival.min(limits.grace);
+    let mut finished = std::pin::pin!(graceful.shutdown());
+    let mut is_finished = timeout(arrival, &mut finished).await.is_ok();
+    if !is_finished && arrival < limits.grace {
+        let connections = watch.close_unasked();
+        if connections > 0 {
+            tracing::info!(connections, "closed connections whose request had not arrived");
+        }
+        is_finished = timeout(limits.grace - arrival, &mut finished).await.is_ok();
+    }
+    if is_finished {
         while connections.join_next().await.is_some() {}
         return Ended::AllFinished;
     }

@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::database;
 use crate::durable::Placed;
 use crate::failure::{Failure, with_causes};
-use crate::listen::{self, Ended, FIRST_HEAD, Limits, SILENCE};
+use crate::listen::{self, ARRIVAL, Ended, FIRST_HEAD, Limits, SILENCE};
 use crate::shutdown::Signals;
 use crate::{durable, first_start, output, runtime, system, telemetry};
 
@@ -144,7 +144,7 @@ async fn until_stopped(
     let answering = |peer| {
         // Counted for each connection: one count for all would go to and fro between the processors.
         let front = Arc::new(front.clone());
-        move |request| front.clone().answer(request, Some(peer))
+        move |request| front.clone().receive(request, peer)
     };
     let served = CancellationToken::new();
     let background = tokio::spawn(background::run(app.clone(), served.clone().cancelled_owned()));
@@ -196,6 +196,7 @@ fn limits(config: &Config) -> Limits {
         first_head: FIRST_HEAD,
         silence: SILENCE,
         grace: config.http.shutdown_grace,
+        arrival: ARRIVAL,
     }
 }
 

@@ -172,6 +172,7 @@ impl Passage<'_> {
         if let Some(query) = self.parts.uri.query() {
             extract::no_query(query)?;
         }
+        extract::not_encoded(&self.parts.headers)?;
         let bytes = extract::bytes(body, most).await?;
         if is_json(&self.parts.headers) { Ok(bytes) } else { Err(Fault::NotJson) }
     }

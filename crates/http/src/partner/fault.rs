@@ -37,6 +37,11 @@ fn sentence(fault: &Fault) -> (StatusCode, String) {
         Fault::NotJson => {
             (StatusCode::UNSUPPORTED_MEDIA_TYPE, "Content-Type must be application/json".to_owned())
         }
+        Fault::EncodedBody => {
+            (StatusCode::UNSUPPORTED_MEDIA_TYPE, "Content-Encoding is not supported".to_owned())
+        }
+        Fault::BadHost => bad("Exactly one valid Host header is required"),
+        Fault::BadTransferEncoding => bad("Transfer-Encoding must be chunked, given once"),
         Fault::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "Request body too large".to_owned()),
         Fault::NothingToChange(Kind::Credential) => {
             bad("At least one field (name or description) must be provided")

@@ -1,40 +1,142 @@
-//! Showing out who says nothing. Each connection counts its requests; every now and then all are looked at, so that
-//! none of them needs a timer.
+//! Closes connections that are silent, and at shutdown those whose request has not arrived. Each connection counts its
+//! requests; every now and then all are looked at, so that none of them needs a timer.
 
+use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::response::Response;
-use hyper::body::{Frame, SizeHint};
+use hyper::body::{Frame, Incoming, SizeHint};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
-/// How far a connection's requests have come: one more when a request begins, and one more when it has its answer.
+/// How far a connection's requests have come.
 #[derive(Debug, Default)]
-pub(super) struct Pulse(AtomicU64);
+pub(super) struct Pulse {
+    /// One more when a request's head has arrived, and one more when it has its answer.
+    beats: AtomicU64,
+    /// Whether a body is still arriving that somebody waits for.
+    is_arriving: AtomicBool,
+    /// Whether the client has yet to take what was written.
+    is_writing: AtomicBool,
+}
 
 /// A request on its way.
 pub(super) struct Beat(Arc<Pulse>);
 
 impl Pulse {
     pub(super) fn begin(this: &Arc<Self>) -> Beat {
-        this.0.fetch_add(1, Ordering::Relaxed);
+        this.beats.fetch_add(1, Ordering::Relaxed);
         Beat(this.clone())
     }
 
     fn read(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.beats.load(Ordering::Relaxed)
+    }
+
+    /// Whether a request is awaited, or part of one: there is none to answer.
+    fn awaits_request(&self) -> bool {
+        let is_between = self.read().is_multiple_of(2) && !self.is_writing.load(Ordering::Relaxed);
+        is_between || self.is_arriving.load(Ordering::Relaxed)
+    }
+
+    /// The body of a request, watched until it has arrived.
+    pub(super) fn arriving(this: &Arc<Self>, body: Incoming) -> Body {
+        if body.is_end_stream() {
+            return Body::new(body);
+        }
+        this.is_arriving.store(true, Ordering::Relaxed);
+        Body::new(Arriving { body, pulse: this.clone() })
     }
 }
 
 impl Drop for Beat {
     fn drop(&mut self) {
-        self.0.0.fetch_add(1, Ordering::Relaxed);
+        self.0.beats.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A request's body on its way in. Dropped, nobody waits for it any more.
+struct Arriving {
+    body: Incoming,
+    pulse: Arc<Pulse>,
+}
+
+impl Drop for Arriving {
+    fn drop(&mut self) {
+        self.pulse.is_arriving.store(false, Ordering::Relaxed);
+    }
+}
+
+impl HttpBody for Arriving {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(context);
+        if matches!(frame, Poll::Ready(None)) || self.body.is_end_stream() {
+            self.pulse.is_arriving.store(false, Ordering::Relaxed);
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// A connection's stream, which tells its pulse whether the client takes what is written.
+pub(super) struct Watched<S> {
+    pub(super) stream: S,
+    pub(super) pulse: Arc<Pulse>,
+}
+
+impl<S> Watched<S> {
+    fn note<T>(&self, written: Poll<T>) -> Poll<T> {
+        self.pulse.is_writing.store(written.is_pending(), Ordering::Relaxed);
+        written
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.note(written)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
 
@@ -78,10 +180,10 @@ pub(super) struct Watch {
     first_head: Duration,
     silence: Duration,
     ticks: Interval,
-    connections: Vec<Watched>,
+    connections: Vec<Connection>,
 }
 
-struct Watched {
+struct Connection {
     serving: AbortHandle,
     pulse: Arc<Pulse>,
     peer: SocketAddr,
@@ -102,7 +204,19 @@ impl Watch {
     }
 
     pub(super) fn over(&mut self, serving: AbortHandle, pulse: Arc<Pulse>, peer: SocketAddr) {
-        self.connections.push(Watched { serving, pulse, peer, last: 0, since: Instant::now() });
+        self.connections.push(Connection { serving, pulse, peer, last: 0, since: Instant::now() });
+    }
+
+    /// Closes the connections whose request has not arrived as a whole; answers how many there were.
+    pub(super) fn close_unasked(&mut self) -> usize {
+        let unasked = |connection: &&Connection| {
+            !connection.serving.is_finished() && connection.pulse.awaits_request()
+        };
+        let closed = self.connections.iter().filter(unasked).inspect(|connection| {
+            tracing::debug!(peer = %connection.peer, "connection closed: its request has not arrived");
+            connection.serving.abort();
+        });
+        closed.count()
     }
 
     /// Waits until it is time to look again, and ends those that have been silent for too long. May be dropped at

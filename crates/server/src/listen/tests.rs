@@ -1,6 +1,7 @@
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::{ConnectInfo, Path};
-use axum::routing::get;
+use axum::routing::{get, post};
 use futures_util::stream::unfold;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::oneshot;
@@ -40,6 +41,8 @@ async fn start(limits: Limits) -> Running {
         Body::from_stream(parts)
     };
     let router = router.route("/drip/{milliseconds}", get(drip));
+    let router = router.route("/echo", post(async |body: Bytes| body));
+    let router = router.route("/large", get(async || "x".repeat(LARGE)));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();
@@ -58,6 +61,9 @@ async fn start(limits: Limits) -> Running {
     Running { address, stop, ended }
 }
 
+/// More than the kernel takes at once from a server whose client does not read.
+const LARGE: usize = 32 << 20;
+
 fn limits() -> Limits {
     Limits {
         max_connections: 8,
@@ -66,6 +72,7 @@ fn limits() -> Limits {
         first_head: Duration::from_secs(10),
         silence: Duration::from_secs(10),
         grace: Duration::from_secs(10),
+        arrival: Duration::from_secs(3),
     }
 }
 
@@ -140,6 +147,55 @@ async fn the_grace_has_an_end() {
     server.stop.send(()).unwrap();
     assert_eq!(timeout(Duration::from_secs(5), server.ended).await.unwrap().unwrap(), Ended::Cut(1));
     assert_eq!(rest(&mut busy).await, "");
+}
+
+/// At shutdown, each of these is closed long before the grace is over.
+#[tokio::test]
+async fn a_request_that_does_not_arrive_does_not_hold_up_the_shutdown() {
+    for part in [
+        "",
+        "GET /peer HTTP/1.1\r\nho",
+        "POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nhalf",
+        "POST /echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhalf",
+        "GET /peer HTTP/1.1\r\nhost: x\r\n\r\nGET /pe",
+    ] {
+        let arrival = Duration::from_millis(200);
+        let server = start(Limits { grace: Duration::from_secs(60), arrival, ..limits() }).await;
+        let mut halting = send(server.address, part).await;
+        let mut busy = send(server.address, "GET /wait/600 HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        sleep(Duration::from_millis(100)).await;
+        server.stop.send(()).unwrap();
+        let ended = timeout(Duration::from_secs(5), server.ended).await.expect("still waiting").unwrap();
+        assert_eq!(ended, Ended::AllFinished, "{part}");
+        drop(halting.read_to_end(&mut Vec::new()).await);
+        assert!(rest(&mut busy).await.ends_with("waited"), "a request that had arrived is answered");
+    }
+}
+
+#[tokio::test]
+async fn the_rest_of_a_request_may_arrive_during_the_shutdown() {
+    let server = start(limits()).await;
+    let half = "POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nfirst";
+    let mut halting = send(server.address, half).await;
+    sleep(Duration::from_millis(100)).await;
+    server.stop.send(()).unwrap();
+    sleep(Duration::from_millis(100)).await;
+    halting.write_all(b"+rest").await.unwrap();
+    assert!(rest(&mut halting).await.ends_with("first+rest"));
+    assert_eq!(server.ended.await.unwrap(), Ended::AllFinished);
+}
+
+#[tokio::test]
+async fn an_answer_that_the_client_takes_slowly_is_finished_during_the_shutdown() {
+    let arrival = Duration::from_millis(100);
+    let server = start(Limits { arrival, ..limits() }).await;
+    let mut slow = send(server.address, "GET /large HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    sleep(Duration::from_millis(300)).await;
+    server.stop.send(()).unwrap();
+    sleep(4 * arrival).await;
+    let answer = rest(&mut slow).await;
+    assert!(answer.ends_with(&"x".repeat(LARGE)), "{} bytes came", answer.len());
+    assert_eq!(server.ended.await.unwrap(), Ended::AllFinished);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ mod audit;
 mod commands;
 mod connections;
 mod first_start;
+mod framing;
 mod gateway_kill;
 mod gateway_revoke;
 mod kill;
