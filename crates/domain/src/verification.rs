@@ -71,7 +71,7 @@
 //! assert_eq!(refuse(&subject.facts(), &demand, now), Some(Code::InsufficientScope));
 //! subject.credential.expires_at = Some(now);
 //! assert_eq!(refuse(&subject.facts(), &demand, now), Some(Code::Expired));
-//! # Ok::<(), claviger_domain::scope::InvalidScope>(())
+//! # Ok::<(), claviger_domain::scope::InvalidExpression>(())
 //! ```
 
 use std::net::IpAddr;

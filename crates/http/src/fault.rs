@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::response::{IntoResponse, Response};
 use claviger_app::{Error, Kind};
 use claviger_domain::actor::Refusal;
+use claviger_domain::scope::InvalidExpression;
 use claviger_domain::text::{InvalidMetadata, InvalidText};
 
 #[derive(Debug)]
@@ -38,6 +39,11 @@ pub(crate) enum Fault {
     UnknownRoute,
     WrongMethod,
     TooManyRequests,
+    /// The caller's tenant has more large requests and unread answers in flight than it may.
+    TooMuchInFlight {
+        /// Bytes it may have in flight.
+        most: usize,
+    },
     Timeout,
     /// More is under way than this process takes at once.
     Busy,
@@ -80,7 +86,8 @@ pub(crate) enum Reason {
     },
     /// A list whose items are not all strings.
     Items,
-    Scopes,
+    /// A scope expression or a list of them.
+    Scopes(InvalidExpression),
     /// A list of scopes, or one of its words.
     ScopeList,
     /// A named limit, or a list of them.

@@ -9,7 +9,7 @@ use claviger_app::{Error, Kind, State};
 use claviger_domain::actor::Refusal;
 use claviger_domain::capability::Door;
 use claviger_domain::role::{Role, RoleIds};
-use claviger_domain::scope::Scope;
+use claviger_domain::scope::{InvalidExpression, Scope, ScopeExpression};
 use claviger_domain::secret::SecretVersion;
 use claviger_domain::settings::InvalidLifetime;
 use serde::Serialize;
@@ -140,6 +140,14 @@ fn sentence(fault: &Fault) -> (StatusCode, &'static str, String) {
         Fault::TooManyRequests => {
             (StatusCode::TOO_MANY_REQUESTS, "rate_limit_exceeded", "Too many requests".to_owned())
         }
+        Fault::TooMuchInFlight { most } => (
+            StatusCode::TOO_MANY_REQUESTS,
+            "too_much_in_flight",
+            format!(
+                "Your requests and the answers you have not read take up {most} bytes, which is the most: read the \
+                 answers, or send fewer requests at once"
+            ),
+        ),
         Fault::Busy => of_use_case(&Error::Busy),
         Fault::Timeout => {
             (StatusCode::SERVICE_UNAVAILABLE, "timeout", "The request took too long".to_owned())
@@ -331,7 +339,15 @@ fn of_field(Invalid { field, reason }: &Invalid) -> String {
         Reason::TooMany { max } => format!("{field} must have {max} items or less"),
         Reason::Items => format!("{field} must be an array of strings"),
         Reason::Empty => format!("{field} must not be empty"),
-        Reason::Scopes => format!("{field} must be scopes joined by AND and OR, or a list of scopes"),
+        Reason::Scopes(InvalidExpression::Malformed) => {
+            format!("{field} must be scopes joined by AND and OR, or a list of scopes")
+        }
+        Reason::Scopes(InvalidExpression::TooLong) => {
+            format!("{field} must be {} bytes or less", ScopeExpression::MAX)
+        }
+        Reason::Scopes(InvalidExpression::TooManyTerms) => {
+            format!("{field} must name {} scopes or less", ScopeExpression::MAX_TERMS)
+        }
         Reason::ScopeList => {
             format!("{field} must be scopes like resource:action, resource:* or *; admin: has its own")
         }

@@ -53,6 +53,9 @@ fn sentence(fault: &Fault) -> (StatusCode, String) {
         Fault::UnknownRoute => (StatusCode::NOT_FOUND, "Not found".to_owned()),
         Fault::WrongMethod => (StatusCode::METHOD_NOT_ALLOWED, "Method not allowed".to_owned()),
         Fault::TooManyRequests => (StatusCode::TOO_MANY_REQUESTS, "Rate limit exceeded".to_owned()),
+        Fault::TooMuchInFlight { .. } => {
+            (StatusCode::TOO_MANY_REQUESTS, "Too many bytes in flight".to_owned())
+        }
         Fault::Busy => (StatusCode::SERVICE_UNAVAILABLE, "Service temporarily unavailable".to_owned()),
         Fault::Timeout => (StatusCode::SERVICE_UNAVAILABLE, "Request timed out".to_owned()),
         Fault::Panic => (StatusCode::INTERNAL_SERVER_ERROR, "Internal server error".to_owned()),
@@ -221,7 +224,7 @@ fn of_field(Invalid { field, reason }: &Invalid) -> String {
         (_, Reason::TooMany { max }) => format!("{field} must have {max} items or less"),
         (_, Reason::Items) => format!("{field} must be an array of strings"),
         (_, Reason::Empty) => format!("{field} must not be empty"),
-        (_, Reason::Scopes) => format!("{field} must be a scope expression"),
+        (_, Reason::Scopes(_)) => format!("{field} must be a scope expression"),
         (
             _,
             Reason::ScopeList
