@@ -118,6 +118,12 @@ pub enum Error {
     /// More of this kind is under way than the database is to be burdened with.
     #[error("too much is under way")]
     Busy,
+    /// The organization has sent more usage reports than it may for now.
+    #[error("too many usage reports")]
+    TooManyReports {
+        /// When to try again.
+        retry_after_seconds: u64,
+    },
     /// A decided call cannot be written down, or not brought to disk: its answer is withheld.
     #[error("the call cannot be counted")]
     NotCounted(#[source] JournalError),
@@ -142,6 +148,7 @@ impl Error {
             | Self::RepeatDiffers
             | Self::RepeatUnderWay
             | Self::Busy
+            | Self::TooManyReports { .. }
             | Self::NotCounted(_)
             | Self::Unavailable(_)
             | Self::Internal(_) => false,

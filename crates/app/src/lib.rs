@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use claviger_domain::Timestamp;
 use claviger_domain::audit::AuditKeys;
+use claviger_domain::ids::OrganizationId;
 use claviger_domain::secret::Peppers;
 use claviger_engine::Engine;
 use claviger_engine::journal::{Found, Journal, Positions};
@@ -29,6 +30,7 @@ mod on_disk;
 pub mod organizations;
 mod pace;
 pub mod peppers;
+mod places;
 mod ports;
 mod quota;
 mod recent;
@@ -51,6 +53,7 @@ pub use field::Field;
 pub use journal::{JournalState, Noted};
 pub use on_disk::Durability;
 pub use pace::Pace;
+pub use places::Place;
 pub use ports::{Clock, Entropy, Ports, Random};
 pub use quota::Quota;
 pub use repeat::Repeat;
@@ -62,6 +65,10 @@ pub struct Settings {
     pub peppers: Peppers,
     /// Calls one key may make on the admin surfaces in a minute; 0 is no limit.
     pub admin_limit_per_minute: u32,
+    /// Calls that all keys of one organization together may make there in a minute; 0 is no limit.
+    pub admin_limit_of_organization: u32,
+    /// Usage reports one organization may send in a minute; 0 is no limit.
+    pub reports_per_minute: u32,
     /// What a power cut may cost.
     pub durability: Durability,
     /// How long usage figures and the audit log are kept.
@@ -77,6 +84,9 @@ pub struct Retention {
     pub audit: Option<u32>,
 }
 
+/// Bodies of one tenant that may be arriving at once: what is held of them is bounded with it.
+const BODIES_PER_TENANT: usize = 128;
+
 /// The application: its database, its clock, its randomness, its settings.
 #[derive(Debug, Clone)]
 pub struct App(Arc<Inner>);
@@ -90,6 +100,8 @@ struct Inner {
     quotas: quota::Quotas,
     journal: journal::Journal,
     writes: Arc<write_queue::WriteQueue>,
+    reports: reports::ReportQueue,
+    bodies: places::Places,
     under_way: repeat::UnderWay,
     heavy: heavy::Line,
     exports: heavy::Line,
@@ -133,7 +145,14 @@ impl App {
     }
 
     fn with(store: Store, ports: Ports, settings: Settings, engine: Engine, drained: Positions) -> Self {
-        let Settings { peppers, admin_limit_per_minute, durability, retention } = settings;
+        let Settings {
+            peppers,
+            admin_limit_per_minute,
+            admin_limit_of_organization,
+            reports_per_minute,
+            durability,
+            retention,
+        } = settings;
         let lanes: Vec<_> = engine.journal().into_iter().flat_map(Journal::lanes).collect();
         let request_ids = request_id::RequestIds::new(&*ports.entropy);
         let writes = Arc::new(write_queue::WriteQueue::new(store.writers()));
@@ -143,12 +162,13 @@ impl App {
             ports,
             audit_keys: peppers.audit_keys(),
             peppers,
-            quotas: quota::Quotas::new(admin_limit_per_minute),
+            quotas: quota::Quotas::new(admin_limit_per_minute, admin_limit_of_organization),
+            reports: reports::ReportQueue::new(reports_per_minute),
+            bodies: places::Places::new(BODIES_PER_TENANT),
             journal: journal::Journal::default(),
             under_way: repeat::UnderWay::default(),
             heavy: heavy::Line::new(2),
-            // Each holds two pages, for as long as its receiver takes.
-            exports: heavy::Line::new(8),
+            exports: heavy::Line::new(audit::EXPORTS_AT_ONCE),
             recent: recent::Recent::default(),
             memory: memory::Memory::default(),
             change_feed: change_feed::ChangeFeed::default(),
@@ -229,6 +249,24 @@ impl App {
 
     pub(crate) fn writes(&self) -> &Arc<write_queue::WriteQueue> {
         &self.0.writes
+    }
+
+    pub(crate) fn reports(&self) -> &reports::ReportQueue {
+        &self.0.reports
+    }
+
+    /// Usage reports that wait to be written.
+    #[must_use]
+    pub fn waiting_reports(&self) -> usize {
+        self.reports().waiting()
+    }
+
+    /// A place among the request bodies of `organization` (`None`: the operator) that are still arriving.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when it has too many.
+    pub fn admit_body(&self, organization: Option<OrganizationId>) -> Result<Place, Error> {
+        self.0.bodies.take(organization).ok_or(Error::Busy)
     }
 
     pub(crate) fn under_way(&self) -> &repeat::UnderWay {

@@ -15,6 +15,7 @@ use claviger_app::{App, Call, Facts, Quota, Repeat, authenticate};
 use claviger_domain::actor::Actor;
 use claviger_domain::audit::{Author, Target};
 use claviger_domain::capability::{Capability, Door};
+use claviger_domain::ids::OrganizationId;
 use claviger_domain::secret::Plaintext;
 use uuid::Uuid;
 
@@ -76,6 +77,10 @@ impl Guard for ManageManyCredentials {
 /// the path, the query and the body.
 #[derive(Debug)]
 pub(crate) struct May<G>(pub(crate) Call, pub(crate) PhantomData<G>);
+
+/// The organization of the caller; `None`: the operator.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tenant(pub(crate) Option<OrganizationId>);
 
 /// The organization whose own key was presented.
 #[derive(Debug, Clone)]
@@ -142,7 +147,7 @@ impl<G: Guard> FromRequestParts<App> for May<G> {
         learnt.note(|caller| caller.author = Some(Author::from(&actor)));
         if let Some(id) = id_of(&actor) {
             if surface.is_admin() {
-                let quotas = app.count_call(id, G::IS_BATCH);
+                let quotas = app.count_call(id, actor.organization(), G::IS_BATCH);
                 let is_over = quotas.iter().any(|quota| quota.retry_after.is_some());
                 learnt.note(|caller| caller.quotas = quotas);
                 if is_over {
@@ -151,6 +156,7 @@ impl<G: Guard> FromRequestParts<App> for May<G> {
             }
             parts.extensions.insert(Presented { caller: id, key });
         }
+        parts.extensions.insert(Tenant(actor.organization()));
         let call = Call::new(app.clone(), actor, facts);
         if let Some(capability) = G::CAPABILITY {
             if G::IS_PARTNERS { call.require_partner(capability)? } else { call.require(capability)? }

@@ -1,6 +1,7 @@
 //! The parts of a request, read strictly; whatever is wrong is a [`Fault`].
 
 use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
@@ -13,10 +14,11 @@ use claviger_domain::page::{InvalidWindow, Window};
 use claviger_domain::revision::{Precondition, Revision};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
+use tokio::time::{Instant, timeout};
 
-use crate::call::{May, Presented};
+use crate::call::{May, Presented, Tenant};
 use crate::fault::{Fault, Reason};
-use crate::patience::within;
+use crate::patience::at_once;
 use crate::strict;
 
 /// The largest request body, in bytes.
@@ -24,9 +26,11 @@ pub(crate) const LARGEST_BODY: usize = 64 * 1024;
 /// The largest body of an operation that takes many things at once.
 pub(crate) const LARGE_BODY: usize = 1024 * 1024;
 
-/// How long a body may take to arrive. A write that has begun is not given up when its caller is: one whose body
-/// never ends would keep its place for good.
-const BODY_PATIENCE: Duration = Duration::from_secs(20);
+/// A body must arrive this fast from its first moment on, beside [`BODY_GRACE`]. A write that has begun is not given up
+/// when its caller is: one whose body never ends would be held for good.
+const BODY_BYTES_PER_SECOND: u64 = 16 * 1024;
+/// By so much a body may be late.
+const BODY_GRACE: Duration = Duration::from_secs(5);
 
 /// The most parameters one query may have; no operation knows half as many.
 const MOST_PARAMETERS: usize = 32;
@@ -136,8 +140,8 @@ impl<T> Body<T> {
 impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
     type Rejection = Fault;
 
-    async fn from_request(request: Request, _: &App) -> Result<Self, Fault> {
-        let (parts, bytes) = whole(request, LARGEST_BODY).await?;
+    async fn from_request(request: Request, app: &App) -> Result<Self, Fault> {
+        let (parts, bytes) = whole(request, app, LARGEST_BODY).await?;
         if !is_json(&parts.headers) {
             return Err(Fault::NotJson);
         }
@@ -153,8 +157,8 @@ pub(crate) struct LargeBody<T>(pub(crate) Body<T>);
 impl<T: DeserializeOwned> FromRequest<App> for LargeBody<T> {
     type Rejection = Fault;
 
-    async fn from_request(request: Request, _: &App) -> Result<Self, Fault> {
-        let (parts, bytes) = whole(request, LARGE_BODY).await?;
+    async fn from_request(request: Request, app: &App) -> Result<Self, Fault> {
+        let (parts, bytes) = whole(request, app, LARGE_BODY).await?;
         if !is_json(&parts.headers) {
             return Err(Fault::NotJson);
         }
@@ -170,8 +174,8 @@ pub(crate) struct OptionalBody<T>(pub(crate) Body<T>);
 impl<T: DeserializeOwned + Default> FromRequest<App> for OptionalBody<T> {
     type Rejection = Fault;
 
-    async fn from_request(request: Request, _: &App) -> Result<Self, Fault> {
-        let (parts, bytes) = whole(request, LARGEST_BODY).await?;
+    async fn from_request(request: Request, app: &App) -> Result<Self, Fault> {
+        let (parts, bytes) = whole(request, app, LARGEST_BODY).await?;
         if bytes.is_empty() {
             return Ok(Self(Body { input: T::default(), repeat: repeat(&parts, &bytes)? }));
         }
@@ -192,18 +196,19 @@ pub(crate) struct Nothing;
 impl FromRequest<App> for Body<Nothing> {
     type Rejection = Fault;
 
-    async fn from_request(request: Request, _: &App) -> Result<Self, Fault> {
-        let (parts, bytes) = whole(request, LARGEST_BODY).await?;
+    async fn from_request(request: Request, app: &App) -> Result<Self, Fault> {
+        let (parts, bytes) = whole(request, app, LARGEST_BODY).await?;
         Ok(Self { input: Nothing, repeat: repeat(&parts, &bytes)? })
     }
 }
 
 /// What is written takes its input from the body: no operation that has one knows a query parameter.
-async fn whole(request: Request, most: usize) -> Result<(Parts, Bytes), Fault> {
+async fn whole(request: Request, app: &App, most: usize) -> Result<(Parts, Bytes), Fault> {
     let (parts, body) = request.into_parts();
     no_query(parts.uri.query().unwrap_or_default())?;
     not_encoded(&parts.headers)?;
-    let bytes = bytes(body, most).await?;
+    let tenant = parts.extensions.get().and_then(|Tenant(tenant)| *tenant);
+    let bytes = bytes_in_place(body, most, || app.admit_body(tenant)).await?;
     Ok((parts, bytes))
 }
 
@@ -225,11 +230,44 @@ pub(crate) fn not_encoded(headers: &HeaderMap) -> Result<(), Fault> {
 
 /// A body to its end; one that came in one piece is not copied.
 pub(crate) async fn bytes(body: axum::body::Body, most: usize) -> Result<Bytes, Fault> {
-    let mut whole = pin!(Limited::new(body, most).collect());
-    match within(BODY_PATIENCE, whole.as_mut()).await {
-        Some(Ok(whole)) => Ok(whole.to_bytes()),
-        Some(Err(error)) if error.is::<LengthLimitError>() => Err(Fault::TooLarge { most }),
-        Some(Err(_)) | None => Err(Fault::BrokenBody),
+    bytes_in_place(body, most, || Ok(())).await
+}
+
+/// As [`bytes`]; a body that has not come with its head needs a place from `place` until it is there.
+async fn bytes_in_place<P>(
+    body: axum::body::Body,
+    most: usize,
+    place: impl FnOnce() -> Result<P, claviger_app::Error>,
+) -> Result<Bytes, Fault> {
+    let arrived = AtomicU64::new(0);
+    let counted = body.map_frame(|frame| {
+        let length = frame.data_ref().map_or(0, |data| data.len() as u64);
+        arrived.fetch_add(length, Ordering::Relaxed);
+        frame
+    });
+    let mut whole = pin!(Limited::new(counted, most).collect());
+    let whole = match at_once(whole.as_mut()).await {
+        Some(whole) => whole,
+        None => {
+            let _place = place()?;
+            let began = Instant::now();
+            loop {
+                let paid = Duration::from_millis(
+                    arrived.load(Ordering::Relaxed).saturating_mul(1000) / BODY_BYTES_PER_SECOND,
+                );
+                let Some(patience) = (BODY_GRACE + paid).checked_sub(began.elapsed()) else {
+                    return Err(Fault::SlowBody);
+                };
+                if let Ok(whole) = timeout(patience, whole.as_mut()).await {
+                    break whole;
+                }
+            }
+        }
+    };
+    match whole {
+        Ok(whole) => Ok(whole.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(Fault::TooLarge { most }),
+        Err(_) => Err(Fault::BrokenBody),
     }
 }
 

@@ -9,6 +9,9 @@ use claviger_domain::actor::Refusal;
 use claviger_domain::scope::InvalidExpression;
 use claviger_domain::text::{InvalidMetadata, InvalidText};
 
+/// For so long writes wait for their turn before they are refused.
+const RETRY_BUSY_SECONDS: u64 = 5;
+
 #[derive(Debug)]
 pub(crate) enum Fault {
     /// No bearer key, or something that is none.
@@ -32,6 +35,8 @@ pub(crate) enum Fault {
     },
     /// The connection broke, or the client stopped, in the middle of a body.
     BrokenBody,
+    /// The body arrives more slowly than it must.
+    SlowBody,
     NothingToChange(Kind),
     MalformedIdempotencyKey,
     UnknownQuery(String),
@@ -45,8 +50,6 @@ pub(crate) enum Fault {
         most: usize,
     },
     Timeout,
-    /// More is under way than this process takes at once.
-    Busy,
     Panic,
 }
 
@@ -133,6 +136,15 @@ impl Expected {
 impl Fault {
     pub(crate) fn invalid(field: impl Into<String>, reason: Reason) -> Self {
         Self::Invalid(Invalid { field: field.into(), reason })
+    }
+
+    /// After how many seconds the same request may succeed, where that is known.
+    pub(crate) fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::App(Error::Busy) => Some(RETRY_BUSY_SECONDS),
+            Self::App(Error::TooManyReports { retry_after_seconds }) => Some(*retry_after_seconds),
+            _ => None,
+        }
     }
 
     /// The same of the item at `place` in `list`.

@@ -108,6 +108,12 @@ fn sentence(fault: &Fault) -> (StatusCode, &'static str, String) {
         Fault::MalformedJson => bad("The body is not valid JSON"),
         Fault::NotAnObject => bad("The body is not a JSON object"),
         Fault::BrokenBody => bad("The body could not be read"),
+        Fault::SlowBody => (
+            StatusCode::REQUEST_TIMEOUT,
+            "body_too_slow",
+            "The body did not arrive: it must begin within 5 seconds and come with 16 KiB a second"
+                .to_owned(),
+        ),
         Fault::NotJson => (
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "unsupported_media_type",
@@ -148,7 +154,6 @@ fn sentence(fault: &Fault) -> (StatusCode, &'static str, String) {
                  answers, or send fewer requests at once"
             ),
         ),
-        Fault::Busy => of_use_case(&Error::Busy),
         Fault::Timeout => {
             (StatusCode::SERVICE_UNAVAILABLE, "timeout", "The request took too long".to_owned())
         }
@@ -300,6 +305,11 @@ fn of_use_case(error: &Error) -> (StatusCode, &'static str, String) {
             StatusCode::UNPROCESSABLE_ENTITY,
             "idempotency_key_reused",
             "The idempotency key was used for another request",
+        ),
+        Error::TooManyReports { .. } => text(
+            StatusCode::TOO_MANY_REQUESTS,
+            "rate_limit_exceeded",
+            "The organization sends too many usage reports; `Retry-After` tells when to try again",
         ),
         Error::Busy => {
             text(StatusCode::SERVICE_UNAVAILABLE, "service_unavailable", "Too much is under way; try again")

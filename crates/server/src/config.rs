@@ -68,6 +68,10 @@ pub(crate) struct Keys {
 pub(crate) struct Limits {
     /// Requests in a minute for each admin key; 0 is no limit.
     pub(crate) admin_per_minute: u32,
+    /// Requests in a minute for all keys of an organization together; 0 is no limit.
+    pub(crate) admin_per_organization: u32,
+    /// Usage reports of an organization in a minute; 0 is no limit.
+    pub(crate) reports_per_minute: u32,
 }
 
 #[derive(Debug, Clone)]
@@ -112,7 +116,11 @@ impl Default for Config {
             },
             database: Database::default(),
             keys: Keys::default(),
-            limits: Limits { admin_per_minute: 500 },
+            limits: Limits {
+                admin_per_minute: 500,
+                admin_per_organization: 5_000,
+                reports_per_minute: 600_000,
+            },
             journal: Journal { max_mib: 1_024, durability: Durability::Process },
             retention: Retention { minutes: Some(35), hours: Some(400), days: None, audit: None },
             telemetry: Telemetry {

@@ -98,6 +98,8 @@ async fn connect(config: &Config, missing: Missing) -> Result<(Store, Ports, Set
     let settings = Settings {
         peppers,
         admin_limit_per_minute: config.limits.admin_per_minute,
+        admin_limit_of_organization: config.limits.admin_per_organization,
+        reports_per_minute: config.limits.reports_per_minute,
         durability: config.journal.durability,
         retention: config.retention,
     };

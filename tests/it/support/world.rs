@@ -38,6 +38,8 @@ pub(crate) struct Settled {
     /// A PostgreSQL to use instead, by its URL.
     pub(crate) postgres: Option<String>,
     pub(crate) admin_limit_per_minute: u32,
+    pub(crate) admin_limit_of_organization: u32,
+    pub(crate) reports_per_minute: u32,
     pub(crate) http: HttpSettings,
     /// Bytes that the usage journal may hold.
     pub(crate) journal_bytes: u64,
@@ -50,6 +52,8 @@ impl Default for Settled {
             file: None,
             postgres: None,
             admin_limit_per_minute: 0,
+            admin_limit_of_organization: 0,
+            reports_per_minute: 0,
             http: HttpSettings::default(),
             journal_bytes: 64 << 20,
             retention: Retention::default(),
@@ -242,6 +246,8 @@ fn settings(peppers: Peppers, settled: &Settled) -> Settings {
     Settings {
         peppers,
         admin_limit_per_minute: settled.admin_limit_per_minute,
+        admin_limit_of_organization: settled.admin_limit_of_organization,
+        reports_per_minute: settled.reports_per_minute,
         durability: Durability::default(),
         retention: settled.retention,
     }

@@ -1,8 +1,8 @@
 //! Handing the log out, page by page: however long it is, no more than two pages are in memory, and nobody
-//! goes on reading for a receiver that has gone.
+//! goes on reading for a receiver that has gone, or takes too little.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use claviger_domain::actor::{Actor, Owner};
@@ -10,17 +10,23 @@ use claviger_domain::audit::{ChainId, Mac, line};
 use claviger_domain::capability::Capability::ViewAuditLogs;
 use claviger_store::{ChainPlace, Chained, Store, Tables};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::{Search, csv};
 use crate::{Call, Error};
 
 /// Entries in one chunk, at most; and about how many bytes.
 const PAGE: u64 = 1_000;
-const CHUNK: u64 = 1 << 20;
+const CHUNK: u64 = 256 << 10;
 /// Entries in the first one, before it is known how long they are.
 const FIRST: u64 = 100;
-/// A receiver that has taken nothing for so long gives its place to others.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Exports of all tenants under way at once. Each holds two chunks for as long as its receiver takes.
+pub(crate) const EXPORTS_AT_ONCE: usize = 64;
+/// A receiver that takes less than this, beside what it has been ahead, is disconnected.
+const BYTES_PER_SECOND: u64 = 32 * 1024;
+/// How long it may take nothing at first, and at most when it has been ahead.
+const FIRST_CREDIT: Duration = Duration::from_secs(10);
+const MOST_CREDIT: Duration = Duration::from_secs(20);
 
 /// As what the log is handed out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,8 +77,9 @@ pub async fn export(call: &Call, search: Search, format: Format) -> Result<Expor
     // What is another tenant's is not there.
     let is_nothing = search.organization.is_some() && search.organization != only;
     // On the command line nobody else waits for the place, and somebody may be reading page by page.
-    let patience = if matches!(call.actor(), Actor::Operator) { Duration::MAX } else { PATIENCE };
-    let source = Source { store: call.app().store().clone(), owner, search, format, chunks, patience };
+    let is_patient = matches!(call.actor(), Actor::Operator);
+    let credit = Mutex::new(if is_patient { Duration::MAX } else { FIRST_CREDIT });
+    let source = Source { store: call.app().store().clone(), owner, search, format, chunks, credit };
     let is_done = Arc::new(AtomicBool::new(false));
     let export = Export { chunks: receiver, is_done: is_done.clone() };
     tokio::spawn(async move {
@@ -82,7 +89,7 @@ pub async fn export(call: &Call, search: Search, format: Format) -> Result<Expor
             Ok(is_whole) => is_done.store(is_whole, Ordering::Release),
             // Told of the failure, the receiver needs no other end; one that has not taken it gets that of a cut.
             Err(error) => {
-                let is_told = source.chunks.send_timeout(Err(error), source.patience).await.is_ok();
+                let is_told = source.chunks.send_timeout(Err(error), FIRST_CREDIT).await.is_ok();
                 is_done.store(is_told, Ordering::Release);
             }
         }
@@ -96,7 +103,8 @@ struct Source {
     search: Search,
     format: Format,
     chunks: mpsc::Sender<Result<Vec<u8>, Error>>,
-    patience: Duration,
+    /// For how long the receiver may take nothing from now on.
+    credit: Mutex<Duration>,
 }
 
 /// Whether anybody still wants more; if so at the end, all was handed out.
@@ -114,7 +122,19 @@ impl Source {
         if chunk.is_empty() {
             return !self.chunks.is_closed();
         }
-        self.chunks.send_timeout(Ok(chunk.into_bytes()), self.patience).await.is_ok()
+        let length = chunk.len() as u64;
+        let credit = *self.credit();
+        let began = Instant::now();
+        let is_taken = self.chunks.send_timeout(Ok(chunk.into_bytes()), credit).await.is_ok();
+        if credit < Duration::MAX {
+            let earned = Duration::from_millis(length.saturating_mul(1000) / BYTES_PER_SECOND);
+            *self.credit() = (credit.saturating_sub(began.elapsed()) + earned).min(MOST_CREDIT);
+        }
+        is_taken
+    }
+
+    fn credit(&self) -> MutexGuard<'_, Duration> {
+        self.credit.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Hands out one chain, or all of them.

@@ -107,7 +107,9 @@ impl Gate {
         };
         let mut response = answer.unwrap_or_else(|fault| {
             self.tell(&fault, started, &request_id);
-            problem::word(&fault, &request_id)
+            let mut worded = problem::word(&fault, &request_id);
+            frame::tell_retry_after(&fault, worded.headers_mut());
+            worded
         });
         self.guard(&mut response, request_id);
         metrics.count_quickly(figures, response.status().as_u16(), started.elapsed());

@@ -34,6 +34,7 @@ fn sentence(fault: &Fault) -> (StatusCode, String) {
         Fault::MalformedJson => bad("Request body must be valid JSON"),
         Fault::NotAnObject => bad("Request body must be a JSON object"),
         Fault::BrokenBody => bad("Request body could not be read"),
+        Fault::SlowBody => (StatusCode::REQUEST_TIMEOUT, "Request body arrives too slowly".to_owned()),
         Fault::NotJson => {
             (StatusCode::UNSUPPORTED_MEDIA_TYPE, "Content-Type must be application/json".to_owned())
         }
@@ -56,7 +57,6 @@ fn sentence(fault: &Fault) -> (StatusCode, String) {
         Fault::TooMuchInFlight { .. } => {
             (StatusCode::TOO_MANY_REQUESTS, "Too many bytes in flight".to_owned())
         }
-        Fault::Busy => (StatusCode::SERVICE_UNAVAILABLE, "Service temporarily unavailable".to_owned()),
         Fault::Timeout => (StatusCode::SERVICE_UNAVAILABLE, "Request timed out".to_owned()),
         Fault::Panic => (StatusCode::INTERNAL_SERVER_ERROR, "Internal server error".to_owned()),
     }
@@ -120,6 +120,8 @@ fn of_use_case(error: &Error) -> (StatusCode, String) {
         Error::RepeatUnderWay => {
             text(StatusCode::CONFLICT, "A request with this Idempotency-Key is still being processed")
         }
+        // Usage reports are sent to the gateway surface.
+        Error::TooManyReports { .. } => text(StatusCode::TOO_MANY_REQUESTS, "Rate limit exceeded"),
         Error::Busy | Error::NotCounted(_) | Error::Unavailable(_) => {
             text(StatusCode::SERVICE_UNAVAILABLE, "Service temporarily unavailable")
         }

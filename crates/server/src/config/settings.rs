@@ -142,6 +142,38 @@ pub(crate) const SETTINGS: &[Setting] = &[
         get: |config| shown(config.limits.admin_per_minute),
     },
     Setting {
+        variable: "CLAVIGER_ADMIN_LIMIT_PER_ORGANIZATION",
+        key: "limits.admin_per_organization",
+        kind: Kind::Integer,
+        otherwise: None,
+        form: "a whole number from 0 to 1000000",
+        example: "5000",
+        secrecy: Secrecy::Open,
+        meaning: "Requests that all keys of one organization together may make in a minute on the admin surfaces; 0 is no limit",
+        set: |config, text| {
+            store(&mut config.limits.admin_per_organization, value::number(text, &(0..=1_000_000)))
+        },
+        get: |config| shown(config.limits.admin_per_organization),
+    },
+    Setting {
+        variable: "CLAVIGER_REPORTS_LIMIT_PER_MINUTE",
+        key: "limits.reports_per_minute",
+        kind: Kind::Integer,
+        otherwise: None,
+        form: "0, or a whole number from 1000 to 100000000",
+        example: "600000",
+        secrecy: Secrecy::Open,
+        meaning: "Usage reports that one organization may send in a minute; 0 is no limit",
+        set: |config, text| {
+            let reports = match text {
+                "0" => Ok(0),
+                text => value::number(text, &(1_000..=100_000_000)),
+            };
+            store(&mut config.limits.reports_per_minute, reports)
+        },
+        get: |config| shown(config.limits.reports_per_minute),
+    },
+    Setting {
         variable: "CLAVIGER_JOURNAL_MAX_MIB",
         key: "journal.max_mib",
         kind: Kind::Integer,
