@@ -16,7 +16,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
-use std::sync::OnceLock;
+use std::sync::{LazyLock, OnceLock};
 
 mod expression;
 mod held;
@@ -30,6 +30,21 @@ use index::Index;
 const EVERYTHING: &str = "*";
 /// What the scopes begin with that open the operator's surface.
 const PLATFORM: &str = "admin:";
+
+/// Scopes of Claviger's own that another one includes, with the scope that includes them: the published examples use
+/// the including scopes only.
+pub const INCLUDED: [(&str, &str); 5] = [
+    ("api-keys:read", "organizations:read"),
+    ("usage:read", "organizations:read"),
+    ("api-keys:write", "organizations:write"),
+    ("admin:analytics", "admin:orgs"),
+    ("admin:audit", "admin:orgs"),
+];
+
+/// The scope that includes this one; `None` of most.
+fn including(word: &str) -> Option<&'static str> {
+    INCLUDED.iter().find(|(included, _)| *included == word).map(|(_, including)| *including)
+}
 
 /// The text is not a scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -130,7 +145,7 @@ impl Scopes {
         Self::new(vec![Scope("*".to_owned())])
     }
 
-    /// Whether any of them covers `wanted`.
+    /// Whether any of them covers `wanted`, by itself or by the scope that includes it ([`INCLUDED`]).
     #[must_use]
     pub fn cover(&self, wanted: &Scope) -> bool {
         self.cover_word(wanted.as_str())
@@ -139,6 +154,11 @@ impl Scopes {
     /// As [`cover`](Self::cover), of a scope in its written form.
     #[must_use]
     pub fn cover_word(&self, wanted: &str) -> bool {
+        self.cover_directly(wanted) || including(wanted).is_some_and(|wider| self.cover_directly(wider))
+    }
+
+    /// Whether any of them covers `wanted` by its own form: [`Scope::covers`].
+    fn cover_directly(&self, wanted: &str) -> bool {
         match self.index() {
             None => self.list.iter().any(|held| held.covers_word(wanted)),
             Some(index) => index.covers(&self.list, wanted),
@@ -150,6 +170,13 @@ impl Scopes {
         match self.index() {
             None => self.list.iter().any(|held| held.0 == word),
             Some(index) => index.contains(&self.list, word),
+        }
+    }
+
+    fn has_wildcard(&self) -> bool {
+        match self.index() {
+            None => self.list.iter().any(|scope| scope.0.ends_with('*')),
+            Some(index) => index.has_wildcard(),
         }
     }
 
@@ -179,11 +206,33 @@ impl Scopes {
     /// The words of [`meet`](Self::meet), borrowed. Without a wildcard in `self`, the cost does not depend on how
     /// many scopes `other` has.
     pub(crate) fn common<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a Scope> {
-        // Without a wildcard, `self` covers nothing of `other` but words that both have.
-        let has_wildcard = self.list.iter().any(|scope| scope.0.ends_with('*'));
-        let others = if has_wildcard { other.list.as_slice() } else { &[] };
+        // Of what `other` names, `self` covers words that both have, and what a wider scope of its own covers.
+        let is_wider = |scope: &Scope| INCLUDED.iter().any(|(_, wider)| scope.0 == *wider);
+        let has_wider = self.has_wildcard() || self.list.iter().any(is_wider);
+        let others = if has_wider { other.list.as_slice() } else { &[] };
         let from_own = self.list.iter().filter(|scope| other.cover(scope));
-        from_own.chain(others.iter().filter(|scope| self.cover(scope) && !self.contains(&scope.0)))
+        from_own
+            .chain(others.iter().filter(|scope| self.cover(scope) && !self.contains(&scope.0)))
+            .chain(self.unnamed_in_common(other))
+    }
+
+    /// Scopes that both cover, but that neither names nor covers in the same way: `organizations:*` and `api-keys:*`
+    /// have `api-keys:write` in common.
+    fn unnamed_in_common<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a Scope> {
+        static SCOPES: LazyLock<Vec<Scope>> =
+            LazyLock::new(|| INCLUDED.iter().map(|(word, _)| Scope((*word).to_owned())).collect());
+        // Only a wildcard covers a scope directly without naming it.
+        let scopes = if self.has_wildcard() || other.has_wildcard() { SCOPES.as_slice() } else { &[] };
+        let only_by_inclusion =
+            |held: &Self, word: &str, wider: &str| held.cover_directly(wider) && !held.cover_directly(word);
+        let only_directly = |held: &Self, word: &str, wider: &str| {
+            held.cover_directly(word) && !held.contains(word) && !held.cover_directly(wider)
+        };
+        scopes.iter().zip(INCLUDED).filter_map(move |(scope, (word, wider))| {
+            let is_unnamed = (only_by_inclusion(self, word, wider) && only_directly(other, word, wider))
+                || (only_by_inclusion(other, word, wider) && only_directly(self, word, wider));
+            is_unnamed.then_some(scope)
+        })
     }
 
     /// What either covers, no word twice.
@@ -269,7 +318,8 @@ mod tests {
     }
 
     fn word() -> impl Strategy<Value = String> {
-        prop_oneof!["\\*", "(a|b|admin):(x|y|\\*)", "(a|b):(x|y):(u|v|\\*)", "c:[a-z]{1,3}"]
+        let own = "(organizations|api-keys):(read|write|\\*)|admin:(orgs|audit)|usage:(read|\\*)";
+        prop_oneof!["\\*", "(a|b|admin):(x|y|\\*)", "(a|b):(x|y):(u|v|\\*)", "c:[a-z]{1,3}", own]
     }
 
     // Up to thirty words: some lists are short, others are indexed.
@@ -280,7 +330,7 @@ mod tests {
         ) {
             let scopes: Scopes = words.join(" ").parse().unwrap();
             let wanted: Scope = wanted.parse().unwrap();
-            let one_by_one = scopes.iter().any(|scope| scope.covers(&wanted));
+            let one_by_one = scopes.iter().any(|scope| Scopes::new(vec![scope.clone()]).cover(&wanted));
             prop_assert_eq!(scopes.cover(&wanted), one_by_one);
             prop_assert_eq!(scopes.contains(wanted.as_str()), words.iter().any(|word| word == wanted.as_str()));
         }

@@ -178,6 +178,13 @@ mod tests {
             ("*", "admin:keys", false),
             ("admin:*", "admin:keys", true),
             ("admin:*", "a:x", false),
+            ("organizations:read", "api-keys:read AND usage:read", true),
+            ("organizations:read", "api-keys:write", false),
+            ("organizations:*", "api-keys:write", true),
+            ("organizations:write", "api-keys:unrestrict OR api-keys:*", false),
+            ("admin:orgs", "admin:analytics AND admin:audit", true),
+            ("admin:orgs", "admin:keys OR admin:users OR admin:settings", false),
+            ("*", "admin:audit", false),
         ] {
             assert_eq!(holds(held, wanted), expected, "{held} | {wanted}");
         }

@@ -23,6 +23,10 @@ impl Index {
         Self { words: words.into(), wildcards, has_everything }
     }
 
+    pub(super) const fn has_wildcard(&self) -> bool {
+        !self.wildcards.is_empty()
+    }
+
     /// Whether this very word is in the list.
     pub(super) fn contains(&self, list: &[Scope], wanted: &str) -> bool {
         self.words.binary_search_by(|place| word(list, *place).cmp(wanted)).is_ok()
