@@ -132,6 +132,8 @@ impl MigrationTrait for Migration {
             index("audit_log", &["author_id", "id"], false),
             index("audit_log", &["organization_id", "is_change", "id"], false),
             index("audit_log", &["chain_id", "sequence"], true),
+            // Each start asks whether entries need a pepper that is not configured.
+            index("audit_log", &["pepper"], false),
             index("kept_answers", &["created_at"], false),
         ] {
             manager.create_index(index).await?;

@@ -192,7 +192,7 @@ impl From<StoreError> for Error {
             StoreError::Conflict(Constraint::Slug | Constraint::UsageReport) | StoreError::Overtaken => {
                 Self::Overtaken
             }
-            StoreError::Unavailable(_) => Self::Unavailable(error),
+            StoreError::Unavailable(_) | StoreError::MissingPepper(_) => Self::Unavailable(error),
             other => Self::Internal(other.into()),
         }
     }

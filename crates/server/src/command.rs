@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::commands::{admin_key, audit, bootstrap_key, openapi};
+use crate::commands::{admin_key, audit, bootstrap_key, openapi, peppers};
 use crate::config::{self, Effective, Sources};
 use crate::failure::Failure;
 use crate::{database, output, serve};
@@ -46,6 +46,9 @@ enum Command {
     /// The audit log: whether anybody has touched it, and all of it as a file
     #[command(subcommand)]
     Audit(audit::Command),
+    /// The secrets that keys are stored under: what depends on each, a new one, and removing an old one
+    #[command(subcommand)]
+    Peppers(peppers::Command),
     /// Show the settings in force and where each comes from; secrets are hidden
     Config(Config),
     /// Print a completion script for a shell
@@ -99,6 +102,7 @@ impl CommandLine {
             Command::BootstrapKey(BootstrapKey::Generate) => bootstrap_key::generate(),
             Command::AdminKey(command) => admin_key::run(command, &effective()?.config),
             Command::Audit(command) => audit::run(command, &effective()?.config),
+            Command::Peppers(command) => peppers::run(command, &effective()?.config),
             Command::Config(Config { reference: true, .. }) => output::print(&config::reference_table()),
             Command::Config(Config { json: true, .. }) => {
                 output::json(&config::effective_json(&effective()?))

@@ -38,6 +38,20 @@ pub(crate) fn with<T>(
     })
 }
 
+/// As [`with`], also when peppers are missing that something stored depends on: only for looking.
+pub(crate) fn with_any_peppers<T>(
+    config: &Config,
+    work: impl AsyncFnOnce(&App) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    runtime::start(config)?.block_on(async {
+        let (store, ports, settings) = connect(config, Missing::Refused, false).await?;
+        let app = App::new(store, ports, settings);
+        let outcome = work(&app).await;
+        close(&app).await?;
+        outcome
+    })
+}
+
 /// Brings the tables up to date.
 pub(crate) fn migrate(config: &Config) -> Result<(), Failure> {
     with(config, Missing::Made, async |_| Ok(()))?;
@@ -57,13 +71,13 @@ pub(crate) async fn close(app: &App) -> Result<(), Failure> {
 
 /// The application on its database, for a command.
 pub(crate) async fn open(config: &Config, missing: Missing) -> Result<App, Failure> {
-    let (store, ports, settings) = connect(config, missing).await?;
+    let (store, ports, settings) = connect(config, missing, true).await?;
     Ok(App::new(store, ports, settings))
 }
 
 /// The application on its database, for serving: it decides about keys, and counts calls in its journal.
 pub(crate) async fn open_deciding(config: &Config) -> Result<App, Failure> {
-    let (store, ports, settings) = connect(config, Missing::Made).await?;
+    let (store, ports, settings) = connect(config, Missing::Made, true).await?;
     let journal = journal::find(config, &ports)?;
     let opened = App::deciding(store.clone(), ports, settings, journal).await;
     if opened.is_err() {
@@ -74,8 +88,13 @@ pub(crate) async fn open_deciding(config: &Config) -> Result<App, Failure> {
     })
 }
 
-/// The database, whose tables are those of this version and whose keys were made under these peppers.
-async fn connect(config: &Config, missing: Missing) -> Result<(Store, Ports, Settings), Failure> {
+/// The database. Its tables are those of this version, its peppers are not others than ours, and when
+/// `demand_all`, none that it needs is missing here.
+async fn connect(
+    config: &Config,
+    missing: Missing,
+    demand_all: bool,
+) -> Result<(Store, Ports, Settings), Failure> {
     let ports = system::ports();
     let url = config.database_url();
     match url.embedded() {
@@ -104,7 +123,11 @@ async fn connect(config: &Config, missing: Missing) -> Result<(Store, Ports, Set
         retention: config.retention,
     };
     let app = App::new(store.clone(), ports.clone(), settings.clone());
-    if let Err(failure) = fit(config, &app, missing).await {
+    let fit = match tables_fit(config, &app, missing).await {
+        Ok(()) => check_peppers(config, &app, demand_all).await,
+        other => other,
+    };
+    if let Err(failure) = fit {
         // Left open, SQLite's log would stay beside a database that was only looked at.
         app.store().clone().close().await;
         return Err(failure);
@@ -145,24 +168,28 @@ fn keep_private(file: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Sees to it that tables and peppers fit, before anything else is read or written.
-async fn fit(config: &Config, app: &App, missing: Missing) -> Result<(), Failure> {
+/// Makes sure that the tables are those of this version, before anything else is read or written.
+async fn tables_fit(config: &Config, app: &App, missing: Missing) -> Result<(), Failure> {
     let cannot = |error: StoreError| cannot_open(config, &error);
     match missing {
-        Missing::Made => app.store().migrate().await.map_err(cannot)?,
-        Missing::Refused if app.store().schema_is_current().await.map_err(cannot)? => {}
-        Missing::Refused => {
-            return Err(Failure::operation(format!(
-                "the tables in {} are not those of this version; stop the server if one runs, and run `claviger migrate`",
-                config.database_url().shown()
-            )));
-        }
+        Missing::Made => app.store().migrate().await.map_err(cannot),
+        Missing::Refused if app.store().schema_is_current().await.map_err(cannot)? => Ok(()),
+        Missing::Refused => Err(Failure::operation(format!(
+            "the tables in {} are not those of this version; stop the server if one runs, and run `claviger migrate`",
+            config.database_url().shown()
+        ))),
     }
-    claviger_app::peppers::check(app).await.map_err(|unfit| match unfit {
-        Unfit::Unavailable(error) => cannot(error),
-        Unfit::Different(version) => peppers::different(config, version),
-        Unfit::Missing(version) => peppers::absent(config, version),
-    })
+}
+
+/// Makes sure that the peppers are those of the database and, when `demand_all`, that all it needs are here.
+async fn check_peppers(config: &Config, app: &App, demand_all: bool) -> Result<(), Failure> {
+    match claviger_app::peppers::check(app).await {
+        Ok(()) => Ok(()),
+        Err(Unfit::Missing(..)) if !demand_all => Ok(()),
+        Err(Unfit::Missing(version, dependents)) => Err(peppers::absent(config, version, &dependents)),
+        Err(Unfit::Different(version)) => Err(peppers::different(config, version)),
+        Err(Unfit::Unavailable(error)) => Err(cannot_open(config, &error)),
+    }
 }
 
 fn cannot_open(config: &Config, error: &StoreError) -> Failure {

@@ -16,11 +16,11 @@ use crate::{StoreError, page, tally};
 mod append;
 mod chain;
 mod changes;
-mod head;
+pub(crate) mod head;
 mod prune;
 mod search;
 
-mod row {
+pub(crate) mod row {
     use sea_orm::entity::prelude::*;
 
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]

@@ -33,6 +33,7 @@ mod organization;
 mod owned;
 mod page;
 mod pepper_check;
+mod pepper_use;
 mod role;
 mod secret;
 mod settings;
@@ -53,6 +54,7 @@ pub use journal_position::JournalPositions;
 pub use kept_answer::{KeptAnswer, KeptAnswers};
 pub use organization::{OrganizationFilter, Organizations};
 pub use pepper_check::PepperChecks;
+pub use pepper_use::{EntriesUnder, KeysUnder, PepperUse};
 pub use role::Roles;
 pub use secret::Secrets;
 pub use settings::InstallationSettings;
@@ -294,6 +296,10 @@ pub trait Tables {
     /// What tells whether the peppers are those of the stored keys.
     fn pepper_checks(&self) -> PepperChecks<'_, Self::Connection> {
         PepperChecks(self.connection())
+    }
+    /// What depends on each pepper.
+    fn pepper_use(&self) -> PepperUse<'_, Self::Connection> {
+        PepperUse(self.connection())
     }
     /// The partners' keys.
     fn admin_keys(&self) -> AdminKeys<'_, Self::Connection> {
