@@ -74,7 +74,11 @@ impl Installation {
     /// Starts the server and waits until it listens.
     pub(crate) fn start_with(&self, environment: &[(&str, &str)]) -> Server {
         let mut command = self.command(&[]);
-        command.env("CLAVIGER_ADMIN_LIMIT_PER_MINUTE", "0").envs(environment.iter().copied());
+        command
+            .env("CLAVIGER_ADMIN_LIMIT_PER_MINUTE", "0")
+            .env("CLAVIGER_ADMIN_LIMIT_PER_ORGANIZATION", "0")
+            .env("CLAVIGER_REPORTS_LIMIT_PER_MINUTE", "0")
+            .envs(environment.iter().copied());
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let out = collect(child.stdout.take().unwrap());
