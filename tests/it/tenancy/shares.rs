@@ -123,18 +123,18 @@ async fn a_limit_is_not_overshot_by_creates_at_once_on_postgres() {
 
 #[tokio::test]
 async fn all_keys_of_an_organization_share_a_quota() {
-    let settled = Settled { admin_limit_per_minute: 3, admin_limit_of_organization: 4, ..Settled::default() };
+    let settled = Settled { admin_limit_per_minute: 5, admin_limit_of_organization: 6, ..Settled::default() };
     let world = World::settled(settled).await;
     let [acme, other] = [Tenant::new(&world, "Acme").await, Tenant::new(&world, "Other").await];
     let second = acme.holding(&["*"]).await;
-    let callers = [&acme.owner, &second, &acme.owner, &second];
+    let callers = [&acme.owner, &second, &acme.owner, &second, &acme.owner, &second];
     for caller in callers {
         assert_eq!(caller.get(&acme.path("/roles")).await.status, 200);
     }
     let answer = second.get(&acme.path("/roles")).await;
     refused(&answer, 429, "rate_limit_exceeded", "Too many requests");
-    assert_eq!((answer.header("x-ratelimit-limit"), answer.header("x-ratelimit-remaining")), ("4", "0"));
-    assert_eq!(answer.header("ratelimit-policy"), "\"organization\";q=4;w=60, \"admin\";q=3;w=60");
+    assert_eq!((answer.header("x-ratelimit-limit"), answer.header("x-ratelimit-remaining")), ("6", "0"));
+    assert_eq!(answer.header("ratelimit-policy"), "\"organization\";q=6;w=60, \"admin\";q=5;w=60");
     assert!(answer.header("retry-after").parse::<u64>().unwrap() > 0);
     assert_eq!(other.owner.get(&other.path("/roles")).await.status, 200);
 }
