@@ -8,6 +8,7 @@ use claviger_domain::capability::Capability::{ManageAdminKeys, RevokeSelf};
 use claviger_domain::capability::{Capability, CapabilitySet};
 use claviger_domain::ids::{AdminKeyId, OrganizationId};
 use claviger_domain::page::{Slice, Window};
+use claviger_domain::resource_limits::LimitedResource;
 use claviger_domain::revision::{Precondition, Revision};
 use claviger_domain::secret::{KeyFormat, Plaintext};
 use claviger_domain::text::Name;
@@ -57,7 +58,7 @@ pub enum Me {
 /// Issues an admin key. An entity of that name is joined; without one, the organization is opened.
 ///
 /// # Errors
-/// [`Error::ExpiryInThePast`]; [`Error::OrganizationSuspended`] when the entity is.
+/// [`Error::ExpiryInThePast`]; [`Error::OrganizationSuspended`] when the entity is; [`Error::LimitReached`].
 pub async fn create<A: Answer>(
     call: &Call,
     create: Create,
@@ -72,7 +73,11 @@ pub async fn create<A: Answer>(
         let mut entries = Vec::new();
         let organization = match tx.organizations().find_by_given_name_unscoped(&entity).await? {
             Some(organization) if organization.is_suspended() => return Err(Error::OrganizationSuspended),
-            Some(organization) => organization,
+            Some(organization) => {
+                let organization = organizations::usable(tx, organization.id).await?;
+                organizations::has_room(call, tx, &organization, LimitedResource::AdminKeys).await?;
+                organization
+            }
             None => {
                 let (organization, fact) = organizations::open(call, tx, entity, now).await?;
                 entries.push(fact);

@@ -2,6 +2,7 @@
 
 use claviger_domain::actor::Refusal;
 use claviger_domain::audit::Resource;
+use claviger_domain::resource_limits::LimitedResource;
 use claviger_domain::scope::Scope;
 use claviger_domain::settings::InvalidLifetime;
 use claviger_engine::journal::JournalError;
@@ -54,9 +55,9 @@ pub enum Error {
     /// A key would rotate itself that was rotated before, and works until it ends.
     #[error("only the newest key of a credential rotates it")]
     Superseded,
-    /// The organization has as many roles of its own as it may.
-    #[error("an organization has no more roles than that")]
-    RolesExhausted,
+    /// The organization has as many things of this kind as it may.
+    #[error("the organization has {count} of at most {limit} {}", .resource.word())]
+    LimitReached { resource: LimitedResource, limit: u64, count: u64 },
     /// The organization would be left without an active owner.
     #[error("the last owner stays")]
     LastOwner,
@@ -156,7 +157,7 @@ impl Error {
             | Self::BoundElsewhere
             | Self::OnItself
             | Self::Superseded
-            | Self::RolesExhausted
+            | Self::LimitReached { .. }
             | Self::LastOwner
             | Self::RoleNameTaken
             | Self::TooManyRoles

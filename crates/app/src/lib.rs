@@ -2,10 +2,12 @@
 //! command line included, goes through these.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use claviger_domain::Timestamp;
 use claviger_domain::audit::AuditKeys;
 use claviger_domain::ids::OrganizationId;
+use claviger_domain::resource_limits::LimitedResource;
 use claviger_domain::secret::Peppers;
 use claviger_engine::Engine;
 use claviger_engine::journal::{Found, Journal, Positions};
@@ -50,6 +52,7 @@ pub use claviger_engine as engine;
 pub use claviger_store::StoreError;
 pub use error::{Error, Kind, State};
 pub use field::Field;
+pub use heavy::Turn;
 pub use journal::{JournalState, Noted};
 pub use on_disk::Durability;
 pub use pace::Pace;
@@ -87,6 +90,10 @@ pub struct Retention {
 /// Bodies of one tenant that may be arriving at once: what is held of them is bounded with it.
 const BODIES_PER_TENANT: usize = 128;
 
+/// Reads on the admin surfaces at once, of all tenants and of one: the readers of the database are about as many.
+const READS_AT_ONCE: usize = 8;
+const READS_PER_TENANT: usize = 4;
+
 /// The application: its database, its clock, its randomness, its settings.
 #[derive(Debug, Clone)]
 pub struct App(Arc<Inner>);
@@ -101,9 +108,11 @@ struct Inner {
     journal: journal::Journal,
     writes: Arc<write_queue::WriteQueue>,
     reports: reports::ReportQueue,
+    limits_reached: [AtomicU64; LimitedResource::ALL.len()],
     bodies: places::Places,
     under_way: repeat::UnderWay,
     heavy: heavy::Line,
+    reads: heavy::Line,
     exports: heavy::Line,
     recent: recent::Recent,
     engine: Engine,
@@ -165,10 +174,12 @@ impl App {
             quotas: quota::Quotas::new(admin_limit_per_minute, admin_limit_of_organization),
             reports: reports::ReportQueue::new(reports_per_minute),
             bodies: places::Places::new(BODIES_PER_TENANT),
+            limits_reached: Default::default(),
             journal: journal::Journal::default(),
             under_way: repeat::UnderWay::default(),
-            heavy: heavy::Line::new(2),
-            exports: heavy::Line::new(audit::EXPORTS_AT_ONCE),
+            heavy: heavy::Line::new(2, 1),
+            reads: heavy::Line::new(READS_AT_ONCE, READS_PER_TENANT),
+            exports: heavy::Line::new(audit::EXPORTS_AT_ONCE, 1),
             recent: recent::Recent::default(),
             memory: memory::Memory::default(),
             change_feed: change_feed::ChangeFeed::default(),
@@ -255,6 +266,16 @@ impl App {
         &self.0.reports
     }
 
+    pub(crate) fn note_limit_reached(&self, resource: LimitedResource) {
+        self.0.limits_reached[resource as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often something was not made because its organization had as many as it may, since the start.
+    #[must_use]
+    pub fn limits_reached(&self, resource: LimitedResource) -> u64 {
+        self.0.limits_reached[resource as usize].load(Ordering::Relaxed)
+    }
+
     /// Usage reports that wait to be written.
     #[must_use]
     pub fn waiting_reports(&self) -> usize {
@@ -275,6 +296,10 @@ impl App {
 
     pub(crate) fn recent(&self) -> &recent::Recent {
         &self.0.recent
+    }
+
+    pub(crate) fn reads(&self) -> &heavy::Line {
+        &self.0.reads
     }
 
     /// For queries that may take seconds.

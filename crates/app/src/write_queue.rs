@@ -60,9 +60,9 @@ impl From<Option<OrganizationId>> for Tenant {
 /// How long a caller's write waits for its turn.
 pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// Writes of one tenant that may wait in one lane.
-const WAITING_PER_TENANT: usize = 256;
+const WAITING_PER_TENANT: usize = 1024;
 /// Writes of all tenants that may wait in one lane.
-const WAITING_PER_LANE: usize = 4096;
+const WAITING_PER_LANE: usize = 8192;
 /// After so many turns of higher lanes in a row, a waiting lane gets one: priority must not starve it.
 const TURNS_AHEAD: u32 = 16;
 

@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 
 use crate::Timestamp;
 use crate::limit::Limits;
+use crate::resource_limits::ResourceLimits;
 use crate::revision::Revision;
 
 /// How long new keys may live.
@@ -121,6 +122,8 @@ pub struct Settings {
     pub default_limits: Limits,
     /// How long records are kept; `None`: as the configuration says.
     pub kept_days: KeptDays,
+    /// How many things organizations may have that say nothing themselves.
+    pub resource_limits: ResourceLimits,
     /// For proxies that do not say.
     pub forward_auth_dialect: ForwardAuthDialect,
     /// Whose web pages may call, as `scheme://host[:port]`; without any, none may.
@@ -137,6 +140,7 @@ impl Default for Settings {
             key_lifetime: KeyLifetime::default(),
             default_limits: Limits::default(),
             kept_days: KeptDays::default(),
+            resource_limits: ResourceLimits::default(),
             forward_auth_dialect: ForwardAuthDialect::default(),
             cors_origins: Vec::new(),
             updated_at: None,

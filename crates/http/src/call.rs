@@ -11,7 +11,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method};
 use claviger_app::authenticate::{Authenticated, Purpose};
 use claviger_app::engine::KnownOrganization;
-use claviger_app::{App, Call, Facts, Quota, Repeat, authenticate};
+use claviger_app::{App, Call, Facts, Quota, Repeat, Turn, authenticate};
 use claviger_domain::actor::Actor;
 use claviger_domain::audit::{Author, Target};
 use claviger_domain::capability::{Capability, Door};
@@ -101,6 +101,8 @@ pub(crate) struct Caller {
     pub(crate) quotas: Vec<Quota>,
     /// The thing the path names.
     pub(crate) target: Option<Target>,
+    /// Of a read on an admin surface: held until it is answered.
+    pub(crate) turn: Option<Arc<Turn>>,
 }
 
 impl Learnt {
@@ -152,6 +154,10 @@ impl<G: Guard> FromRequestParts<App> for May<G> {
                 learnt.note(|caller| caller.quotas = quotas);
                 if is_over {
                     return Err(Fault::TooManyRequests);
+                }
+                if purpose == Purpose::Read {
+                    let turn = Arc::new(app.read_turn(actor.organization()).await?);
+                    learnt.note(|caller| caller.turn = Some(turn));
                 }
             }
             parts.extensions.insert(Presented { caller: id, key });

@@ -121,7 +121,7 @@ pub(crate) async fn around(
         }
         None => response,
     };
-    let Caller { author, quotas, target } = learnt.take();
+    let Caller { author, quotas, target, turn: _ } = learnt.take();
     let status = response.status().as_u16();
     if let Some((resource, verb)) = outcome(surface, &method, route.as_deref(), &response) {
         let details = vec![

@@ -8,7 +8,8 @@ use claviger_app::engine::journal::JournalError;
 use claviger_app::{Error, Kind, State};
 use claviger_domain::actor::Refusal;
 use claviger_domain::capability::Door;
-use claviger_domain::role::{Role, RoleIds};
+use claviger_domain::resource_limits::LimitedResource;
+use claviger_domain::role::RoleIds;
 use claviger_domain::scope::{InvalidExpression, Scope, ScopeExpression};
 use claviger_domain::secret::SecretVersion;
 use claviger_domain::settings::InvalidLifetime;
@@ -197,11 +198,18 @@ fn of_use_case(error: &Error) -> (StatusCode, &'static str, String) {
             "superseded_key",
             "This key was rotated: only the newest one of its credential rotates it",
         ),
-        Error::RolesExhausted => (
-            StatusCode::CONFLICT,
-            "too_many_roles",
-            format!("An organization has at most {} roles of its own", Role::MOST),
-        ),
+        Error::LimitReached { resource, limit, count } => {
+            let (code, what) = match resource {
+                LimitedResource::ApiKeys => ("too_many_api_keys", "API keys that are not revoked"),
+                LimitedResource::Users => ("too_many_users", "users"),
+                LimitedResource::Roles => ("too_many_roles", "roles of its own"),
+                LimitedResource::AdminKeys => ("too_many_admin_keys", "admin keys that are not revoked"),
+            };
+            let detail = format!(
+                "The organization has {count} {what}, and {limit} at most: remove some, or ask the operator for more"
+            );
+            (StatusCode::CONFLICT, code, detail)
+        }
         Error::NoUser => text(StatusCode::FORBIDDEN, "no_user", "The key is bound to no user"),
         Error::NotFound(..) | Error::WrongState(_, State::NotRevoked) => {
             text(StatusCode::NOT_FOUND, "not_found", "There is no such thing among yours")

@@ -259,6 +259,11 @@ impl<C: ConnectionTrait> UserAccounts<'_, C> {
         Ok(having(owner, role).filter(active).one(self.0).await?.is_some())
     }
 
+    /// How many accounts the owner has; deleted ones are not counted.
+    pub async fn count_all(&self, owner: Owner) -> Result<u64, StoreError> {
+        count(self.0, owner, None).await
+    }
+
     /// How many of the owner's accounts have any role.
     pub async fn count_members(&self, owner: Owner) -> Result<u64, StoreError> {
         Ok(Entity::find().filter(live(owner)).filter(members()).count(self.0).await?)

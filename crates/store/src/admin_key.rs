@@ -144,6 +144,14 @@ impl<C: ConnectionTrait> AdminKeys<'_, C> {
         Ok(live.one(self.0).await?.is_some())
     }
 
+    /// How many keys of the organization are not revoked.
+    pub async fn count_live(&self, organization: OrganizationId) -> Result<u64, StoreError> {
+        let live = Entity::find()
+            .filter(Column::OrganizationId.eq(organization.uuid()))
+            .filter(Column::RevokedAt.is_null());
+        Ok(live.count(self.0).await?)
+    }
+
     /// Adds a key, with what is kept of its text.
     pub async fn insert(&self, key: &AdminKey, sealed: &SealedSecret) -> Result<(), StoreError> {
         Entity::insert(model(key, sealed).into_active_model()).exec_without_returning(self.0).await?;

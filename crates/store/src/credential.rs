@@ -324,6 +324,11 @@ impl<C: ConnectionTrait> Credentials<'_, C> {
         page::newest_first(self.0, query, Column::Id, total, window).await
     }
 
+    /// How many credentials of the organization are not revoked.
+    pub async fn count_live(&self, organization: OrganizationId) -> Result<u64, StoreError> {
+        tally::of(self.0, Owner::Organization(organization), &["credentials.live"]).await
+    }
+
     /// The credentials linked to an account that are not revoked, and holds the rows. The account was found with
     /// its owner.
     pub async fn live_of_user_for_update(&self, user: UserAccountId) -> Result<Vec<Credential>, StoreError> {

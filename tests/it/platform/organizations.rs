@@ -21,6 +21,7 @@ async fn the_published_example_opens_an_organization() {
         "key_lifetime": {"default_seconds": null, "max_seconds": null, "required": false},
         "default_rate_limits": [],
         "retention": {"audit_days": null, "usage_days": null},
+        "resource_limits": {"api_keys": null, "users": null, "roles": null, "admin_keys": null},
     });
     let expected = json!({
         "id": told["id"], "name": "Acme Corporation", "slug": "acme-corporation", "email": "admin@acme.com",
@@ -62,6 +63,7 @@ async fn everything_an_organization_is_told_is_kept() {
         "key_lifetime": {"default_seconds": 3600, "max_seconds": 86400, "required": true},
         "default_rate_limits": [{"name": "requests", "limit": 100, "window": 60, "pool": "organization"}],
         "retention": {"audit_days": 365, "usage_days": 90},
+        "resource_limits": {"api_keys": 5000, "users": null, "roles": 0, "admin_keys": null},
     });
     let body = json!({"name": "Acme", "slug": "acme-1", "metadata": {"tier": 1}, "settings": settings});
     let told = data(&world.bootstrap().post(PATH, &body).await, 201);

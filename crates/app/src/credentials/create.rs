@@ -1,5 +1,7 @@
 //! Issuing credentials, one or many.
 
+use std::collections::BTreeSet;
+
 use claviger_domain::Timestamp;
 use claviger_domain::account::UserAccount;
 use claviger_domain::actor::{Actor, Owner};
@@ -10,6 +12,7 @@ use claviger_domain::credential::{Balance, Class, Credential, Network};
 use claviger_domain::ids::{CredentialId, OrganizationId, UserAccountId};
 use claviger_domain::lifetime::Lifetime;
 use claviger_domain::limit::Limits;
+use claviger_domain::resource_limits::LimitedResource;
 use claviger_domain::revision::Revision;
 use claviger_domain::scope::Scopes;
 use claviger_domain::text::{Description, Metadata, Name};
@@ -62,7 +65,7 @@ pub struct Create {
 ///
 /// # Errors
 /// [`Error::NotFound`] when the caller has no such organization or user account; [`Error::OrganizationSuspended`],
-/// [`Error::UserSuspended`]; [`Error::ExpiryInThePast`], [`Error::InvalidLifetime`]; [`Error::BeyondCeiling`] of
+/// [`Error::UserSuspended`]; [`Error::LimitReached`]; [`Error::ExpiryInThePast`], [`Error::InvalidLifetime`]; [`Error::BeyondCeiling`] of
 /// scopes that the caller lacks, or the user the key is bound to; [`Error::BoundElsewhere`]. A key of a user makes
 /// keys of that user, as long as it does not hold every scope.
 pub async fn create<A: Answer>(
@@ -90,6 +93,12 @@ pub async fn create_many<A: Answer>(
 ) -> Result<A, Error> {
     call.require(ManageCredentials)?;
     call.change(ManageCredentials, word, async |tx: &Tx, now: Timestamp| {
+        // Held in the order of their ids, whatever the caller's: two such calls do not wait for one another.
+        let named = wanted.iter().flatten().filter_map(|create| call.tenant(create.organization).ok());
+        let organizations: BTreeSet<_> = named.map(|tenant| tenant.organization).collect();
+        for id in organizations {
+            tx.organizations().find_for_update_unscoped(id).await?;
+        }
         let mut outcome = Vec::with_capacity(wanted.len());
         let mut entries = Vec::new();
         for create in wanted {
@@ -147,6 +156,7 @@ async fn issue(call: &Call, tx: &Tx, create: Create, now: Timestamp) -> Result<(
         Some(id) => Some(usable_user(tx, owner, id, class, &scopes).await?),
         None => None,
     };
+    organizations::has_room(call, tx, &organization, LimitedResource::ApiKeys).await?;
     let limits = limits
         .or_else(|| Some(organization.settings.default_limits).filter(|limits| !limits.is_empty()))
         .unwrap_or_else(|| installation.default_limits.clone());

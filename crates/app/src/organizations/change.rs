@@ -8,6 +8,7 @@ use claviger_domain::capability::Capability::EditOrganization;
 use claviger_domain::ids::OrganizationId;
 use claviger_domain::limit::Limits;
 use claviger_domain::organization::{OrganizationSettings, Slug};
+use claviger_domain::resource_limits::ResourceLimits;
 use claviger_domain::revision::Precondition;
 use claviger_domain::settings::{KeptDays, KeyLifetime};
 use claviger_domain::text::{Email, Metadata, Name};
@@ -30,6 +31,8 @@ pub struct Update {
     pub key_lifetime: Field<KeyLifetime>,
     pub default_limits: Field<Limits>,
     pub kept_days: Field<KeptDays>,
+    /// Of the operator's surface only.
+    pub resource_limits: Field<ResourceLimits>,
 }
 
 /// Changes the fields that are set; in force at the gateway at once.
@@ -57,6 +60,7 @@ pub async fn update<A: Answer>(
             key_lifetime,
             default_limits,
             kept_days,
+            resource_limits,
         } = update;
         if let Field::Set(slug) = &slug
             && *slug != organization.slug
@@ -84,11 +88,13 @@ pub async fn update<A: Answer>(
             key_lifetime: lives,
             default_limits: limits,
             kept_days: kept,
+            resource_limits: most,
         } = &mut organization.settings;
         changes.apply("ip_allowlist", allowlist, ip_allowlist, |it| Detail::Text(it.to_string()));
         changes.apply("key_lifetime", lives, key_lifetime, lifetime);
         changes.apply("default_rate_limits", limits, default_limits, |it| Detail::Text(it.to_string()));
         changes.apply("retention", kept, kept_days, days);
+        changes.apply("resource_limits", most, resource_limits, |it| Detail::Text(it.to_string()));
         let organization = organization.touched(now);
         tx.organizations().save(&organization).await?;
         let fact = fact(&organization, Verb::Updated, vec![("changes".to_owned(), changes.into_detail())]);

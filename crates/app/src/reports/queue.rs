@@ -16,7 +16,7 @@ use crate::write_queue::LONGEST_WAIT;
 use crate::{App, Call, Error};
 
 /// Requests with reports that one organization may have under way.
-const REQUESTS_PER_TENANT: usize = 16;
+const REQUESTS_PER_TENANT: usize = 32;
 /// Other writers wait for one batch of reports: it is made as large as fits in this time.
 const BATCH_TIME: Duration = Duration::from_millis(4);
 const SMALLEST_BATCH: usize = 25;

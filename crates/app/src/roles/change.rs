@@ -6,6 +6,7 @@ use claviger_domain::actor::Owner;
 use claviger_domain::audit::{Detail, Details, Resource, Verb};
 use claviger_domain::capability::Capability::ManageRoles;
 use claviger_domain::ids::{OrganizationId, RoleId};
+use claviger_domain::resource_limits::LimitedResource;
 use claviger_domain::revision::{Precondition, Revision};
 use claviger_domain::role::{Role, SystemRole};
 use claviger_domain::scope::Scopes;
@@ -37,7 +38,7 @@ pub struct Update {
 ///
 /// # Errors
 /// [`Error::NotFound`] of the organization, [`Error::OrganizationSuspended`]; [`Error::BeyondCeiling`] of permissions that the
-/// caller lacks; [`Error::RoleNameTaken`], [`Error::RolesExhausted`].
+/// caller lacks; [`Error::RoleNameTaken`], [`Error::LimitReached`].
 pub async fn create<A: Answer>(
     call: &Call,
     organization: OrganizationId,
@@ -48,12 +49,10 @@ pub async fn create<A: Answer>(
     let organization = call.tenant(Some(organization))?.organization;
     let Create { name, description, permissions } = create;
     call.change(ManageRoles, word, async |tx: &Tx, now: Timestamp| {
-        organizations::usable(tx, organization).await?;
+        let of = organizations::usable(tx, organization).await?;
         call.may_grant(tx, ManageRoles, now, &permissions).await?;
         free_name(tx, organization, &name, None).await?;
-        if tx.roles().count(organization).await? >= Role::MOST {
-            return Err(Error::RolesExhausted);
-        }
+        organizations::has_room(call, tx, &of, LimitedResource::Roles).await?;
         let id = RoleId::generate(now, &mut call.app().random());
         let revision = Revision::FIRST;
         let role = Role {

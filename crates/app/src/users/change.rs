@@ -6,6 +6,7 @@ use claviger_domain::audit::{Detail, Verb};
 use claviger_domain::capability::Capability;
 use claviger_domain::capability::Capability::{DeleteUsers, ManageUsers};
 use claviger_domain::ids::{OrganizationId, UserAccountId};
+use claviger_domain::resource_limits::LimitedResource;
 use claviger_domain::revision::{Precondition, Revision};
 use claviger_domain::role::RoleIds;
 use claviger_store::{Tables, Tx};
@@ -19,7 +20,7 @@ use crate::{Answer, Call, Error, Field, Lane, State, credentials, organizations,
 ///
 /// # Errors
 /// [`Error::ExternalIdTaken`] when the caller has another account of that external id; [`Error::NotFound`] of an
-/// organization or a role; [`Error::OrganizationSuspended`], [`Error::TooManyRoles`], [`Error::BeyondCeiling`].
+/// organization or a role; [`Error::OrganizationSuspended`], [`Error::LimitReached`], [`Error::TooManyRoles`], [`Error::BeyondCeiling`].
 pub async fn create<A: Answer>(
     call: &Call,
     create: Create,
@@ -39,7 +40,9 @@ pub async fn create<A: Answer>(
     } = create;
     call.change(ManageUsers, word, async |tx: &Tx, now: Timestamp| {
         let Tenant { organization, admin_key } = call.tenant(organization)?;
-        let organization = organizations::usable(tx, organization).await?.id;
+        let organization = organizations::usable(tx, organization).await?;
+        organizations::has_room(call, tx, &organization, LimitedResource::Users).await?;
+        let organization = organization.id;
         let (roles, custom) = roles::named(tx, organization, &roles).await?;
         call.may_grant(tx, ManageUsers, now, &roles.permissions(&custom)).await?;
         let account = UserAccount {

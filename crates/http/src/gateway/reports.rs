@@ -94,7 +94,7 @@ const LONGEST_ID: usize = 128;
 ///
 /// A verification counts the call; a report tells how it went, how long it took and what more it bills. The answer
 /// comes when all reports are stored. Each is taken once: after an error, or an answer that did not arrive, send them
-/// again; those that were taken are duplicates. An organization has at most 16 such requests under way.
+/// again; those that were taken are duplicates. An organization has at most 32 such requests under way.
 #[utoipa::path(
     post, path = "/v1/usage/reports", operation_id = "report_usage", tag = "Usage",
     security(("gateway_key" = ["keys:verify"])),

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use claviger_app::{Error, Kind, State};
 use claviger_domain::actor::Refusal;
 use claviger_domain::capability::Capability;
+use claviger_domain::resource_limits::LimitedResource;
 use claviger_domain::secret::SecretVersion;
 use claviger_domain::settings::InvalidLifetime;
 use claviger_domain::text::{InvalidMetadata, InvalidText};
@@ -80,7 +81,6 @@ fn of_use_case(error: &Error) -> (StatusCode, String) {
         | Error::SystemRole
         | Error::TooManyRoles
         | Error::KeptTooShort(..)
-        | Error::RolesExhausted
         | Error::SlugTaken
         | Error::NotEmpty => text(StatusCode::CONFLICT, "The request conflicts with the present state"),
         Error::TooManySecrets => (
@@ -90,6 +90,16 @@ fn of_use_case(error: &Error) -> (StatusCode, String) {
                 SecretVersion::MOST
             ),
         ),
+        Error::LimitReached { resource, limit, count } => {
+            let what = match resource {
+                LimitedResource::ApiKeys => "credentials that are not revoked",
+                LimitedResource::Users => "user accounts",
+                LimitedResource::Roles => "roles",
+                LimitedResource::AdminKeys => "admin keys that are not revoked",
+            };
+            let sentence = format!("The organization has {count} {what}, and {limit} at most");
+            (StatusCode::CONFLICT, sentence)
+        }
         Error::LastOwner => text(StatusCode::CONFLICT, "The last owner of an organization cannot be removed"),
         Error::InvalidLifetime(InvalidLifetime::Missing) => {
             text(StatusCode::BAD_REQUEST, "expires_at is required")

@@ -5,6 +5,7 @@
 mod audit;
 mod commands;
 mod connections;
+mod fairness;
 mod first_start;
 mod framing;
 mod gateway_kill;

@@ -81,7 +81,11 @@ impl Installation {
     /// As [`start_with`](Self::start_with), with arguments, and without waiting: it may also end by itself.
     pub(crate) fn spawn(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Server {
         let mut command = self.command(arguments);
-        command.env("CLAVIGER_ADMIN_LIMIT_PER_MINUTE", "0").envs(environment.iter().copied());
+        command
+            .env("CLAVIGER_ADMIN_LIMIT_PER_MINUTE", "0")
+            .env("CLAVIGER_ADMIN_LIMIT_PER_ORGANIZATION", "0")
+            .env("CLAVIGER_REPORTS_LIMIT_PER_MINUTE", "0")
+            .envs(environment.iter().copied());
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let out = collect(child.stdout.take().unwrap());

@@ -64,6 +64,7 @@ async fn organizations(store: Store) {
             },
             default_limits: Limits::per_minute(100),
             kept_days: KeptDays { audit: Some(365), usage: Some(30) },
+            resource_limits: "api_keys:5,roles:7".parse().unwrap(),
         },
         created_at: instant(1),
         updated_at: Some(instant(2)),

@@ -6,7 +6,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::fields::{self, RateLimit};
-use crate::platform::policy::{LifetimeFields, RetentionFields};
+use crate::platform::policy::{LifetimeFields, ResourceLimitFields, RetentionFields};
 use crate::{instant, json};
 
 /// A tenant.
@@ -16,7 +16,8 @@ use crate::{instant, json};
     "email": "admin@acme.com", "plan": "enterprise", "status": "active", "metadata": {},
     "settings": {
         "ip_allowlist": [], "key_lifetime": {"default_seconds": null, "max_seconds": null, "required": false},
-        "default_rate_limits": [], "retention": {"audit_days": null, "usage_days": null}
+        "default_rate_limits": [], "retention": {"audit_days": null, "usage_days": null},
+        "resource_limits": {"api_keys": null, "users": null, "roles": null, "admin_keys": null}
     },
     "created_at": "2026-01-26T12:00:00Z", "updated_at": null
 }))]
@@ -47,7 +48,8 @@ pub(super) struct OrganizationView {
     "ip_allowlist": ["203.0.113.0/24"],
     "key_lifetime": {"default_seconds": 7776000, "max_seconds": 31536000, "required": false},
     "default_rate_limits": [{"name": "requests", "limit": 100, "window": 60, "pool": "credential"}],
-    "retention": {"audit_days": 365, "usage_days": null}
+    "retention": {"audit_days": 365, "usage_days": null},
+    "resource_limits": {"api_keys": 5000, "users": null, "roles": null, "admin_keys": null}
 }))]
 struct SettingsView {
     /// Addresses and CIDR blocks that its keys may be used from; empty: from anywhere.
@@ -56,6 +58,7 @@ struct SettingsView {
     /// Of keys made without limits of their own; empty: the installation's.
     default_rate_limits: Vec<RateLimit>,
     retention: RetentionFields,
+    resource_limits: ResourceLimitFields,
 }
 
 impl From<Organization> for OrganizationView {
@@ -75,7 +78,8 @@ impl From<Organization> for OrganizationView {
             updated_at,
             revision: _,
         } = organization;
-        let OrganizationSettings { ip_allowlist, key_lifetime, default_limits, kept_days } = settings;
+        let OrganizationSettings { ip_allowlist, key_lifetime, default_limits, kept_days, resource_limits } =
+            settings;
         Self {
             id: id.prefixed(),
             name: name.to_string(),
@@ -89,6 +93,7 @@ impl From<Organization> for OrganizationView {
                 key_lifetime: key_lifetime.into(),
                 default_rate_limits: fields::told_limits(&default_limits),
                 retention: kept_days.into(),
+                resource_limits: resource_limits.into(),
             },
             created_at: instant::print(created_at),
             updated_at: updated_at.map(instant::print),
