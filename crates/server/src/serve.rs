@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::database;
 use crate::failure::{Failure, with_causes};
-use crate::listen::{self, Ended, FIRST_HEAD, Limits, SILENCE};
+use crate::listen::{self, Ended, FIRST_HEAD, Limits, SILENCE, UNREAD};
 use crate::shutdown::Signals;
 use crate::{first_start, output, runtime, system, telemetry};
 
@@ -128,6 +128,7 @@ fn limits(config: &Config) -> Limits {
         trusted_proxies: config.http.trusted_proxies.clone(),
         first_head: FIRST_HEAD,
         silence: SILENCE,
+        unread: UNREAD,
         grace: config.http.shutdown_grace,
     }
 }
