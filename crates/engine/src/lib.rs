@@ -327,9 +327,7 @@ impl Engine {
 
     /// Keeps an ended key that was looked up, until thousands of others like it have followed.
     pub fn keep_briefly(&self, key: PresentedKey<'_>, horizon: Timestamp) {
-        if let Some(digest) =
-            self.peppers.digests(key).find(|digest| self.directory.find(digest).is_some())
-        {
+        if let Some(digest) = self.peppers.digests(key).find(|digest| self.directory.find(digest).is_some()) {
             self.directory.keep_briefly(&digest, horizon);
         }
     }

@@ -61,8 +61,7 @@ impl Contents {
 
     /// Drops the counters that none of these limits names, but for the newest [`SPARE`].
     pub(crate) fn keep(&mut self, limits: &Limits) {
-        let is_named =
-            |held: &Held| limits.iter().any(|limit| held.is_of(&limit.name, limit.window_seconds));
+        let is_named = |held: &Held| limits.iter().any(|limit| held.is_of(&limit.name, limit.window_seconds));
         let spare = self.counters.iter().filter(|held| !is_named(held)).count();
         let mut surplus = spare.saturating_sub(SPARE);
         self.counters.retain(|held| {

@@ -276,7 +276,7 @@ impl Snapshot {
             is_organization_suspended: organization.is_suspended,
             allowlists: [&self.ip_allowlist, &organization.ip_allowlist],
             network: self.network,
-            environment: self.class.environment(),
+            environment: self.class.serves(),
             scopes: Held::new(&self.scopes, user_account.map(|account| &*account.permissions)),
         }
     }

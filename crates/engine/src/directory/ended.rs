@@ -21,7 +21,11 @@ impl Directory {
     pub(crate) fn forget_ended(&self, horizon: Timestamp) -> usize {
         let ended: Vec<_> = {
             let versions = self.versions.pin();
-            versions.iter().filter(|(_, version)| version.is_over(horizon)).map(|(digest, _)| *digest).collect()
+            versions
+                .iter()
+                .filter(|(_, version)| version.is_over(horizon))
+                .map(|(digest, _)| *digest)
+                .collect()
         };
         let mut forgotten = 0;
         for digests in ended.chunks(AT_ONCE) {

@@ -143,9 +143,10 @@ impl Watch {
             let patience = if pulse == 0 { self.first_head } else { self.silence };
             let is_told = pulse % 2 == 0;
             let is_silent = is_told && now.saturating_duration_since(connection.since) >= patience;
-            connection.waiting = connection.pulse.waiting().filter(|_| is_told).map(|write| {
-                connection.waiting.filter(|(seen, _)| *seen == write).unwrap_or((write, now))
-            });
+            connection.waiting =
+                connection.pulse.waiting().filter(|_| is_told).map(|write| {
+                    connection.waiting.filter(|(seen, _)| *seen == write).unwrap_or((write, now))
+                });
             let is_unread = connection
                 .waiting
                 .is_some_and(|(_, since)| now.saturating_duration_since(since) >= self.unread);
