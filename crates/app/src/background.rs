@@ -118,13 +118,14 @@ async fn flush(app: &App) {
     }
 }
 
-/// Deletes what nobody will ask for again: answers kept for repetitions, reports that cannot come again,
+/// Drops from memory what ended more than a day ago, and deletes what nobody will ask for again: answers kept for repetitions, reports that cannot come again,
 /// usage figures finer than they are kept, and entries of the audit log older than they are kept. Also sees to it that no chain of the log ends under an old pepper.
 ///
 /// # Errors
 /// [`Error::Unavailable`] when the database does not take it.
 pub async fn forget(app: &App) -> Result<(), Error> {
     let now = app.now();
+    memory::forget_ended(app).await?;
     forget_old_answers(app).await?;
     // One that lay ahead of its time comes into reach later.
     let old = now - reports::KNOWN_FOR - reports::AHEAD;

@@ -22,8 +22,10 @@ use uuid::Uuid;
 
 use crate::{App, Error, roles};
 
+mod ended;
 mod lookups;
 
+pub(crate) use ended::forget_ended;
 use lookups::Lookups;
 
 /// What must be known of a change as soon as it is committed.
@@ -178,8 +180,15 @@ async fn look_up(app: &App, lookups: &Lookups, key: PresentedKey<'_>) -> Result<
             app.engine().remember_unknown(key, app.now());
             return Ok(None);
         };
-        if app.engine().insert(mark, loaded) {
-            return Ok(app.engine().find(key));
+        if !app.engine().insert(mark, loaded) {
+            continue;
+        }
+        if let Some(known) = app.engine().find(key) {
+            let horizon = ended::horizon(app);
+            if known.has_ended(horizon) {
+                app.engine().keep_briefly(key, horizon);
+            }
+            return Ok(Some(known));
         }
     }
     Err(Error::Busy)
@@ -194,10 +203,14 @@ pub(crate) async fn turn(app: &App) -> Result<impl Drop + '_, Error> {
 }
 
 async fn load_by_digests(app: &App, digests: &[Digest]) -> Result<Option<Loaded>, Error> {
-    match app.store().secrets().find_unscoped(digests).await? {
-        Some((id, _)) => load_one(app, id).await,
-        None => Ok(None),
+    let Some((id, presented)) = app.store().secrets().find_unscoped(digests).await? else { return Ok(None) };
+    let mut loaded = load_one(app, id).await?;
+    if let Some(Loaded { secrets, .. }) = &mut loaded
+        && secrets.iter().all(|secret| secret.number != presented.number)
+    {
+        secrets.push(presented);
     }
+    Ok(loaded)
 }
 
 async fn load_one(app: &App, id: CredentialId) -> Result<Option<Loaded>, Error> {
@@ -208,7 +221,7 @@ async fn load_one(app: &App, id: CredentialId) -> Result<Option<Loaded>, Error> 
     Ok(complete(app, vec![credential]).await?.pop())
 }
 
-/// Reads all that decides about these credentials.
+/// Reads all that decides about these credentials. Secrets that ended long ago are left out.
 async fn complete(app: &App, credentials: Vec<Credential>) -> Result<Vec<Loaded>, Error> {
     let store = app.store();
     let mut ids = BTreeSet::new();
@@ -227,8 +240,11 @@ async fn complete(app: &App, credentials: Vec<Credential>) -> Result<Vec<Loaded>
         .chain(organizations.iter().map(|id| id.uuid()))
         .collect();
     let mut secrets = HashMap::<CredentialId, Vec<_>>::new();
+    let horizon = ended::horizon(app);
     for (id, secret) in store.secrets().of_many(&ids).await? {
-        secrets.entry(id).or_default().push(secret);
+        if secret.is_in_force(horizon) {
+            secrets.entry(id).or_default().push(secret);
+        }
     }
     let mut spent = HashMap::<Uuid, Vec<LoadedCounter>>::new();
     for Spent { owner, name, window_seconds, counter } in store.counters().of_owners(&owners).await? {
@@ -260,15 +276,16 @@ async fn complete(app: &App, credentials: Vec<Credential>) -> Result<Vec<Loaded>
         .collect())
 }
 
-/// Loads every credential there is. Until it has ended, keys are looked up one by one.
+/// Loads every credential but those that ended long ago. Until it is done, keys are looked up one by one.
 ///
 /// # Errors
 /// [`Error::Unavailable`] when the database does not answer: what was loaded stays.
 pub async fn load(app: &App) -> Result<(), Error> {
     let mut after = None;
+    let horizon = ended::horizon(app);
     loop {
         let mark = app.engine().mark();
-        let page = app.store().credentials().page_unscoped(after, PAGE).await?;
+        let page = app.store().credentials().page_unscoped(after, horizon, PAGE).await?;
         let Some(last) = page.last() else { break };
         after = Some(last.id);
         for loaded in complete(app, page).await? {
@@ -278,6 +295,7 @@ pub async fn load(app: &App) -> Result<(), Error> {
             }
         }
     }
+    app.engine().drop_unnamed_counters();
     app.memory().is_loaded.store(true, Ordering::Relaxed);
     Ok(())
 }

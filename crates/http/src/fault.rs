@@ -97,6 +97,8 @@ pub(crate) enum Reason {
     Limits,
     Credits,
     AddressBlocks,
+    /// A block of IPv4-mapped and other IPv6 addresses.
+    MixedBlock,
     Span,
     /// Given together with this other field, which says the same otherwise.
     NotWith(&'static str),

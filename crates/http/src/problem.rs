@@ -372,7 +372,13 @@ fn of_field(Invalid { field, reason }: &Invalid) -> String {
         Reason::Limits => format!(
             "{field} must be at most 16 limits of different names, each with a limit and a window in seconds"
         ),
-        Reason::Credits => format!("{field} must be a balance with whole numbers, its interval in seconds"),
+        Reason::Credits => format!(
+            "{field} must be a balance with whole numbers up to 9007199254740991, its interval in seconds"
+        ),
+        Reason::MixedBlock => format!(
+            "{field} covers IPv4-mapped addresses (::ffff:0:0/96) and others: give the IPv4 block by itself, like \
+             10.0.0.0/8"
+        ),
         Reason::AddressBlocks => format!("{field} must be at most 100 addresses or CIDR blocks"),
         Reason::Span => format!("{field} must be a span like 90d, 12h or P1Y"),
         Reason::NotWith(other) => format!("{field} cannot be given together with {other}"),

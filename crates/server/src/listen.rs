@@ -3,6 +3,7 @@
 
 mod addresses;
 mod pulse;
+mod stall;
 
 use std::convert::Infallible;
 use std::io::{self, ErrorKind};
@@ -25,7 +26,8 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use addresses::{Addresses, Place};
-use pulse::{Pulse, Watch, Watched};
+use pulse::{Pulse, Watch};
+use stall::Stall;
 
 /// What callers may take up.
 #[derive(Debug, Clone)]
@@ -39,6 +41,8 @@ pub(crate) struct Limits {
     pub(crate) first_head: Duration,
     /// How long it may take to send another one, counted from the answer before it.
     pub(crate) silence: Duration,
+    /// How long a client may take nothing of an answer that waits for it.
+    pub(crate) unread: Duration,
     /// How long requests in progress are waited for once told to stop.
     pub(crate) grace: Duration,
     /// How long, of that, is waited for requests that have not arrived as a whole.
@@ -62,6 +66,9 @@ pub(crate) const SILENCE: Duration = Duration::from_secs(75);
 
 /// Clients that are at work need milliseconds for the rest of a request; orchestrators often kill after ten seconds.
 pub(crate) const ARRIVAL: Duration = Duration::from_secs(3);
+
+/// A client on a slow line takes something at least this often.
+pub(crate) const UNREAD: Duration = Duration::from_secs(10);
 
 /// Of a request's line and headers; what is longer is answered 431.
 const LONGEST_HEAD: usize = 32 * 1024;
@@ -92,7 +99,7 @@ where
     // times. Those that are to end early are aborted.
     let mut connections = JoinSet::new();
     let mut door = Door::new(listener, limits);
-    let mut watch = Watch::new(limits.first_head, limits.silence);
+    let mut watch = Watch::new(limits);
     let mut stop = std::pin::pin!(stop);
     loop {
         let (stream, peer, seat) = tokio::select! {
@@ -104,13 +111,13 @@ where
         while connections.try_join_next().is_some() {}
         let pulse = Arc::new(Pulse::default());
         let (answer, beats) = (answering(peer), pulse.clone());
+        let stream = Stall::new(stream, pulse.clone());
         let answer = service_fn(move |request: Request<Incoming>| {
             let beat = Pulse::begin(&beats);
             let response = answer(request.map(|body| Pulse::arriving(&beats, body)));
             async move { Ok::<_, Infallible>(beat.until_told(response.await)) }
         });
-        let stream = TokioIo::new(Watched { stream, pulse: pulse.clone() });
-        let connection = graceful.watch(http.serve_connection(stream, answer));
+        let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), answer));
         let serving = connections.spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%peer, %error, "connection ended early");

@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::database;
 use crate::durable::Placed;
 use crate::failure::{Failure, with_causes};
-use crate::listen::{self, ARRIVAL, Ended, FIRST_HEAD, Limits, SILENCE};
+use crate::listen::{self, ARRIVAL, Ended, FIRST_HEAD, Limits, SILENCE, UNREAD};
 use crate::shutdown::Signals;
 use crate::{durable, first_start, output, runtime, system, telemetry};
 
@@ -195,6 +195,7 @@ fn limits(config: &Config) -> Limits {
         trusted_proxies: config.http.trusted_proxies.clone(),
         first_head: FIRST_HEAD,
         silence: SILENCE,
+        unread: UNREAD,
         grace: config.http.shutdown_grace,
         arrival: ARRIVAL,
     }

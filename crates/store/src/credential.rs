@@ -281,15 +281,21 @@ impl<C: ConnectionTrait> Credentials<'_, C> {
         rows.into_iter().map(Credential::try_from).collect()
     }
 
-    /// At most `most` credentials of everybody, whatever their states, by id: those after `after`, or the
-    /// first ones. So all are read in pages, and each page is found as fast as the first.
+    /// At most `most` credentials of everybody that were neither revoked nor had expired by `horizon`, by id: those
+    /// after `after`, or the first ones. So all are read in pages, and each page is found as fast as the first.
     pub async fn page_unscoped(
         &self,
         after: Option<CredentialId>,
+        horizon: Timestamp,
         most: u64,
     ) -> Result<Vec<Credential>, StoreError> {
         let after = after.map(|id| Column::Id.gt(id.uuid()));
-        let query = Entity::find().filter(Condition::all().add_option(after)).order_by_asc(Column::Id);
+        let lasts = |end: Column| Condition::any().add(end.is_null()).add(end.gt(stamp(horizon)));
+        let query = Entity::find()
+            .filter(Condition::all().add_option(after))
+            .filter(lasts(Column::RevokedAt))
+            .filter(lasts(Column::ExpiresAt))
+            .order_by_asc(Column::Id);
         let rows = query.limit(page::at_most(most)).all(self.0).await?;
         rows.into_iter().map(Credential::try_from).collect()
     }

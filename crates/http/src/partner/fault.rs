@@ -243,6 +243,7 @@ fn of_field(Invalid { field, reason }: &Invalid) -> String {
             | Reason::Limits
             | Reason::Credits
             | Reason::AddressBlocks
+            | Reason::MixedBlock
             | Reason::Span
             | Reason::NotWith(_)
             | Reason::Lookback

@@ -1,7 +1,6 @@
-//! Closes connections that are silent, and at shutdown those whose request has not arrived. Each connection counts its
-//! requests; every now and then all are looked at, so that none of them needs a timer.
+//! Closes connections whose client is silent or does not read, and at shutdown those whose request has not arrived. Each
+//! connection counts its requests; every now and then all are looked at, so that none of them needs a timer.
 
-use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,19 +11,20 @@ use std::time::Duration;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::response::Response;
 use hyper::body::{Frame, Incoming, SizeHint};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
-/// How far a connection's requests have come.
+use super::Limits;
+
+/// How far a connection has come.
 #[derive(Debug, Default)]
 pub(super) struct Pulse {
     /// One more when a request's head has arrived, and one more when it has its answer.
-    beats: AtomicU64,
+    requests: AtomicU64,
     /// Whether a body is still arriving that somebody waits for.
     is_arriving: AtomicBool,
-    /// Whether the client has yet to take what was written.
-    is_writing: AtomicBool,
+    /// Odd while a write waits for the client to read; one more whenever that changes.
+    writes: AtomicU64,
 }
 
 /// A request on its way.
@@ -32,17 +32,17 @@ pub(super) struct Beat(Arc<Pulse>);
 
 impl Pulse {
     pub(super) fn begin(this: &Arc<Self>) -> Beat {
-        this.beats.fetch_add(1, Ordering::Relaxed);
+        this.requests.fetch_add(1, Ordering::Relaxed);
         Beat(this.clone())
     }
 
     fn read(&self) -> u64 {
-        self.beats.load(Ordering::Relaxed)
+        self.requests.load(Ordering::Relaxed)
     }
 
     /// Whether a request is awaited, or part of one: there is none to answer.
     fn awaits_request(&self) -> bool {
-        let is_between = self.read().is_multiple_of(2) && !self.is_writing.load(Ordering::Relaxed);
+        let is_between = self.read().is_multiple_of(2) && self.waiting().is_none();
         is_between || self.is_arriving.load(Ordering::Relaxed)
     }
 
@@ -54,11 +54,25 @@ impl Pulse {
         this.is_arriving.store(true, Ordering::Relaxed);
         Body::new(Arriving { body, pulse: this.clone() })
     }
+
+    /// Notes how a write ended: something was taken, or it waits. Only the connection's own task writes.
+    pub(super) fn wrote(&self, is_taken: bool) {
+        let writes = self.writes.load(Ordering::Relaxed);
+        let is_waiting = writes % 2 == 1;
+        if is_waiting == is_taken {
+            self.writes.store(writes.wrapping_add(1), Ordering::Relaxed);
+        }
+    }
+
+    /// Which write waits, if one does.
+    fn waiting(&self) -> Option<u64> {
+        Some(self.writes.load(Ordering::Relaxed)).filter(|writes| writes % 2 == 1)
+    }
 }
 
 impl Drop for Beat {
     fn drop(&mut self) {
-        self.0.beats.fetch_add(1, Ordering::Relaxed);
+        self.0.requests.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -98,48 +112,6 @@ impl HttpBody for Arriving {
     }
 }
 
-/// A connection's stream, which tells its pulse whether the client takes what is written.
-pub(super) struct Watched<S> {
-    pub(super) stream: S,
-    pub(super) pulse: Arc<Pulse>,
-}
-
-impl<S> Watched<S> {
-    fn note<T>(&self, written: Poll<T>) -> Poll<T> {
-        self.pulse.is_writing.store(written.is_pending(), Ordering::Relaxed);
-        written
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.note(written)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
-}
-
 impl Beat {
     /// The request is on its way for as long as its answer is told: one that is whole is as good as told.
     pub(super) fn until_told(self, response: Response) -> Response {
@@ -175,10 +147,11 @@ impl HttpBody for Telling {
     }
 }
 
-/// All connections, and since when each says nothing.
+/// All connections, and since when each says nothing, or does not read.
 pub(super) struct Watch {
     first_head: Duration,
     silence: Duration,
+    unread: Duration,
     ticks: Interval,
     connections: Vec<Connection>,
 }
@@ -189,6 +162,8 @@ struct Connection {
     peer: SocketAddr,
     last: u64,
     since: Instant,
+    /// The write that was seen waiting, and since when.
+    waiting: Option<(u64, Instant)>,
 }
 
 /// Of the shorter patience: so much later than it, a connection may be ended.
@@ -196,15 +171,17 @@ const LOOKS: u32 = 8;
 const RAREST: Duration = Duration::from_secs(1);
 
 impl Watch {
-    pub(super) fn new(first_head: Duration, silence: Duration) -> Self {
-        let every = (first_head.min(silence) / LOOKS).clamp(Duration::from_millis(1), RAREST);
+    pub(super) fn new(limits: &Limits) -> Self {
+        let Limits { first_head, silence, unread, .. } = *limits;
+        let every = (first_head.min(silence).min(unread) / LOOKS).clamp(Duration::from_millis(1), RAREST);
         let mut ticks = interval(every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { first_head, silence, ticks, connections: Vec::new() }
+        Self { first_head, silence, unread, ticks, connections: Vec::new() }
     }
 
     pub(super) fn over(&mut self, serving: AbortHandle, pulse: Arc<Pulse>, peer: SocketAddr) {
-        self.connections.push(Connection { serving, pulse, peer, last: 0, since: Instant::now() });
+        let since = Instant::now();
+        self.connections.push(Connection { serving, pulse, peer, last: 0, since, waiting: None });
     }
 
     /// Closes the connections whose request has not arrived as a whole; answers how many there were.
@@ -218,8 +195,8 @@ impl Watch {
         closed.count()
     }
 
-    /// Waits until it is time to look again, and ends those that have been silent for too long. May be dropped at
-    /// any time.
+    /// Waits until it is time to look again, and ends those that have been silent, or have not read a whole answer,
+    /// for too long. Streams have time limits of their own. May be dropped at any time.
     pub(super) async fn look(&mut self) {
         let now = self.ticks.tick().await;
         self.connections.retain_mut(|connection| {
@@ -228,12 +205,21 @@ impl Watch {
                 (connection.last, connection.since) = (pulse, now);
             }
             let patience = if pulse == 0 { self.first_head } else { self.silence };
-            let is_silent = pulse % 2 == 0 && now.saturating_duration_since(connection.since) >= patience;
-            if is_silent && !connection.serving.is_finished() {
-                tracing::debug!(peer = %connection.peer, "silent connection closed");
+            let is_told = pulse % 2 == 0;
+            let is_silent = is_told && now.saturating_duration_since(connection.since) >= patience;
+            connection.waiting =
+                connection.pulse.waiting().filter(|_| is_told).map(|write| {
+                    connection.waiting.filter(|(seen, _)| *seen == write).unwrap_or((write, now))
+                });
+            let is_unread = connection
+                .waiting
+                .is_some_and(|(_, since)| now.saturating_duration_since(since) >= self.unread);
+            if (is_silent || is_unread) && !connection.serving.is_finished() {
+                let reason = if is_unread { "the client does not read" } else { "the client is silent" };
+                tracing::debug!(peer = %connection.peer, reason, "connection closed");
                 connection.serving.abort();
             }
-            !connection.serving.is_finished() && !is_silent
+            !connection.serving.is_finished() && !is_silent && !is_unread
         });
     }
 }

@@ -10,6 +10,9 @@ use tower::ServiceExt;
 
 use super::*;
 
+/// More than the kernel keeps for a client that does not read.
+const LARGE: usize = 64 << 20;
+
 struct Running {
     address: SocketAddr,
     stop: oneshot::Sender<()>,
@@ -40,9 +43,15 @@ async fn start(limits: Limits) -> Running {
         });
         Body::from_stream(parts)
     };
-    let router = router.route("/drip/{milliseconds}", get(drip));
-    let router = router.route("/echo", post(async |body: Bytes| body));
-    let router = router.route("/large", get(async || "x".repeat(LARGE)));
+    let large = async || vec![7_u8; LARGE];
+    let endless = async || {
+        Body::from_stream(unfold((), |()| async { Some((Ok::<_, Infallible>(vec![7_u8; 1 << 20]), ())) }))
+    };
+    let router = router
+        .route("/drip/{milliseconds}", get(drip))
+        .route("/echo", post(async |body: Bytes| body))
+        .route("/large", get(large))
+        .route("/endless", get(endless));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();
@@ -71,6 +80,7 @@ fn limits() -> Limits {
         trusted_proxies: Vec::new(),
         first_head: Duration::from_secs(10),
         silence: Duration::from_secs(10),
+        unread: Duration::from_secs(10),
         grace: Duration::from_secs(10),
         arrival: Duration::from_secs(3),
     }
@@ -276,5 +286,46 @@ async fn an_address_beyond_its_limit_is_closed_and_takes_no_slot() {
         let mut stream = send(server.address, "GET /peer HTTP/1.1\r\nhost: x\r\n\r\n").await;
         assert!(some(&mut stream).await.starts_with("HTTP/1.1 200 "));
         streams.push(stream);
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_its_answer_is_disconnected() {
+    let unread = Duration::from_millis(400);
+    let server = start(Limits { unread, ..limits() }).await;
+    let mut idle = send(server.address, "GET /large HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    let mut slow = send(server.address, "GET /large HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+    let mut stream = send(server.address, "GET /endless HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    // Something is taken every now and then: that is slow, and no reason to be cut.
+    let mut taken = 0;
+    let mut buffer = vec![0; 8 << 20];
+    for _ in 0..8 {
+        sleep(unread / 4).await;
+        let until = taken + (4 << 20);
+        while taken < until {
+            taken += slow.read(&mut buffer).await.unwrap();
+        }
+    }
+    loop {
+        match slow.read(&mut buffer).await.unwrap() {
+            0 => break,
+            count => taken += count,
+        }
+    }
+    assert!(taken > LARGE, "the whole answer: {taken}");
+    let mut read = 0;
+    let cut = loop {
+        match timeout(Duration::from_secs(5), idle.read(&mut buffer)).await.expect("still open") {
+            Ok(0) | Err(_) => break read,
+            Ok(count) => read += count,
+        }
+    };
+    assert!(cut < LARGE, "it was cut: {cut}");
+    // A stream that is not read has a time limit of its own.
+    let mut read = 0;
+    while read < LARGE {
+        let count = timeout(Duration::from_secs(5), stream.read(&mut buffer)).await.expect("silent").unwrap();
+        assert!(count > 0, "it goes on");
+        read += count;
     }
 }

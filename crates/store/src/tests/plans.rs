@@ -78,7 +78,7 @@ async fn credentials_are_found_by_their_ids() {
 #[tokio::test]
 async fn everything_is_loaded_by_index() {
     expect(
-        async |tables| tables.credentials().page_unscoped(Some(credential()), 500).await,
+        async |tables| tables.credentials().page_unscoped(Some(credential()), at(1), 500).await,
         &["SEARCH credentials USING INDEX sqlite_autoindex_credentials_1 (id>?)"],
         None,
     )
