@@ -36,7 +36,7 @@ pub(crate) fn create_directory(directory: &Path) -> io::Result<()> {
 /// Puts a new file with mode 0600 at `path`, and never replaces one. Two processes that start at
 /// once end up with the same file.
 pub(crate) fn place(path: &Path, contents: &[u8], entropy: &dyn Entropy) -> io::Result<Placed> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let directory = parent(path);
     let mut suffix = [0_u8; 8];
     entropy.fill(&mut suffix);
     let temporary = directory.join(format!(".{:016x}.new", u64::from_le_bytes(suffix)));
@@ -50,8 +50,43 @@ pub(crate) fn place(path: &Path, contents: &[u8], entropy: &dyn Entropy) -> io::
     Ok(placed)
 }
 
+/// Puts a file with mode 0600 at `path`, in the place of any that is there.
+pub(crate) fn replace(path: &Path, contents: &[u8], entropy: &dyn Entropy) -> io::Result<()> {
+    let directory = parent(path);
+    let mut suffix = [0_u8; 8];
+    entropy.fill(&mut suffix);
+    let temporary = directory.join(format!(".{:016x}.new", u64::from_le_bytes(suffix)));
+    let replaced = write_private(&temporary, contents).and_then(|()| fs::rename(&temporary, path));
+    if replaced.is_err() {
+        // The first error is the one to tell.
+        drop(fs::remove_file(&temporary));
+    }
+    replaced?;
+    sync_directory(directory)
+}
+
+/// Gives a finished file its name. Without `replace` it does not take the place of one that is there.
+pub(crate) fn publish(temporary: &Path, path: &Path, replace: bool) -> io::Result<Placed> {
+    let placed = match replace {
+        true => fs::rename(temporary, path).map(|()| Placed::New)?,
+        false => link_or_rename(temporary, path)?,
+    };
+    if placed == Placed::New {
+        match fs::remove_file(temporary) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    sync_directory(parent(path))?;
+    Ok(placed)
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// A directory that may be written but not read cannot be opened, and then not be synced either.
-fn sync_directory(directory: &Path) -> io::Result<()> {
+pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
     match File::open(directory) {
         Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(()),
         opened => opened?.sync_all(),
