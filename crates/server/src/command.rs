@@ -8,7 +8,7 @@ use clap_complete::Shell;
 use crate::commands::{admin_key, audit, bootstrap_key, openapi, peppers};
 use crate::config::{self, Effective, Sources};
 use crate::failure::Failure;
-use crate::{database, output, serve};
+use crate::{backup, database, installation, output, serve};
 
 /// Self-hosted control plane for API credentials.
 #[derive(Debug, Parser)]
@@ -26,7 +26,15 @@ enum Command {
     /// Serve; this is what happens when no command is given
     Serve(Serve),
     /// Bring the database's tables up to date without serving
-    Migrate,
+    Migrate {
+        /// Take the database as it is, although the server refuses it because changes are missing in it
+        #[arg(long)]
+        accept_older_database: bool,
+    },
+    /// Write the whole installation to one file, also while the server runs
+    Backup(backup::Backup),
+    /// Make an installation of a backup, in an empty data directory
+    Restore(backup::Restore),
     /// Print one of the OpenAPI documents, or write them all to a directory
     #[command(group = ArgGroup::new("which").required(true))]
     Openapi {
@@ -96,7 +104,15 @@ impl CommandLine {
                 }
                 serve::run(&config)
             }
-            Command::Migrate => database::migrate(&effective()?.config),
+            Command::Migrate { accept_older_database } => {
+                let config = effective()?.config;
+                if accept_older_database {
+                    installation::accept_older(&config)?;
+                }
+                database::migrate(&config)
+            }
+            Command::Backup(arguments) => backup::create(&arguments, &effective()?.config),
+            Command::Restore(arguments) => backup::restore(&arguments, &effective()?.config),
             Command::Openapi { name, dir } => openapi::run(name.as_deref(), dir.as_deref()),
             Command::BootstrapKey(BootstrapKey::Rotate) => bootstrap_key::rotate(&effective()?.config),
             Command::BootstrapKey(BootstrapKey::Generate) => bootstrap_key::generate(),

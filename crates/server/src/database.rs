@@ -8,11 +8,11 @@ use std::path::Path;
 
 use claviger_app::peppers::Unfit;
 use claviger_app::{App, Ports, Settings};
-use claviger_store::{Store, StoreError, StoreOptions};
+use claviger_store::{Store, StoreError, StoreOptions, Tables};
 
 use crate::config::{Config, Embedded};
 use crate::failure::{Failure, with_causes};
-use crate::{durable, journal, output, peppers, runtime, system};
+use crate::{durable, installation, journal, output, peppers, runtime, system};
 
 /// What to do about a database, or tables of this version, that are not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +62,11 @@ pub(crate) fn migrate(config: &Config) -> Result<(), Failure> {
 /// be drained; `background::run` has tried.
 pub(crate) async fn close(app: &App) -> Result<(), Failure> {
     let flushed = app.flush().await;
+    closed(app, flushed).await
+}
+
+/// Closes the database after what was held in memory was written.
+pub(crate) async fn closed(app: &App, flushed: Result<(), StoreError>) -> Result<(), Failure> {
     app.store().clone().close().await;
     flushed.map_err(|error| {
         let error = with_causes(&error);
@@ -79,6 +84,7 @@ pub(crate) async fn open(config: &Config, missing: Missing) -> Result<App, Failu
 pub(crate) async fn open_deciding(config: &Config) -> Result<App, Failure> {
     let (store, ports, settings) = connect(config, Missing::Made, true).await?;
     let journal = journal::find(config, &ports)?;
+    installation::opened(config, &store).await?;
     let opened = App::deciding(store.clone(), ports, settings, journal).await;
     if opened.is_err() {
         store.close().await;
@@ -104,9 +110,10 @@ async fn connect(
                 url.shown()
             )));
         }
-        Some(Embedded::File(file)) => prepare(config, file, missing)?,
+        Some(Embedded::File(_)) => prepare(config, missing)?,
         Some(Embedded::Memory) | None => {}
     }
+    let observed = installation::observe(config, missing, &*ports.entropy)?;
     let peppers = peppers::of(config, &*ports.entropy)?;
     if let Some(Embedded::File(file)) = url.embedded() {
         keep_private(file)?;
@@ -123,11 +130,16 @@ async fn connect(
         retention: config.retention,
     };
     let app = App::new(store.clone(), ports.clone(), settings.clone());
-    let fit = match tables_fit(config, &app, missing).await {
-        Ok(()) => check_peppers(config, &app, demand_all).await,
-        other => other,
+    let fitting = async {
+        observed.check(config, &store).await?;
+        tables_fit(config, &app, missing).await?;
+        check_peppers(config, &app, demand_all).await?;
+        match missing {
+            Missing::Made => observed.settle(config, &app, &*ports.entropy).await,
+            Missing::Refused => Ok(()),
+        }
     };
-    if let Err(failure) = fit {
+    if let Err(failure) = fitting.await {
         // Left open, SQLite's log would stay beside a database that was only looked at.
         app.store().clone().close().await;
         return Err(failure);
@@ -136,17 +148,39 @@ async fn connect(
 }
 
 /// Sees to the directory of an embedded database.
-fn prepare(config: &Config, database: &Path, missing: Missing) -> Result<(), Failure> {
-    if missing == Missing::Refused && !peppers::holds_data(database) {
-        return Err(Failure::operation(format!(
-            "there is no database at {}; `claviger serve` makes one, CLAVIGER_DATA_DIR and CLAVIGER_DATABASE_URL say where \
-             it is",
-            database.display()
-        )));
+fn prepare(config: &Config, missing: Missing) -> Result<(), Failure> {
+    if missing == Missing::Refused {
+        must_be_there(config)?;
     }
     durable::create_directory(&config.data_dir).map_err(|error| {
         Failure::operation(format!("cannot make the data directory {}: {error}", config.data_dir.display()))
     })
+}
+
+/// Refuses where the embedded database is missing.
+pub(crate) fn must_be_there(config: &Config) -> Result<(), Failure> {
+    installation::must_be_restored(config)?;
+    match config.database_url().embedded() {
+        Some(Embedded::File(database)) if !peppers::holds_data(database) => Err(Failure::operation(format!(
+            "there is no database at {}; `claviger serve` makes one, CLAVIGER_DATA_DIR and CLAVIGER_DATABASE_URL say where \
+             it is",
+            database.display()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses where the peppers are not those of the database. Only looks.
+pub(crate) async fn peppers_fit(config: &Config, store: &Store) -> Result<(), Failure> {
+    let given = peppers::given(config)?.checks();
+    let known = store.pepper_checks().list_unscoped().await.map_err(|error| cannot_open(config, &error))?;
+    for given in &given {
+        let same_version = known.iter().find(|known| known.pepper == given.pepper);
+        if same_version.is_some_and(|known| known != given) {
+            return Err(peppers::different(config, given.pepper));
+        }
+    }
+    Ok(())
 }
 
 /// SQLite would make its files readable by everybody; they take the mode of the first one. One that is

@@ -48,20 +48,42 @@ pub(crate) fn place(path: &Path, contents: &[u8], entropy: &dyn Entropy) -> io::
     Ok(placed)
 }
 
-/// Replaces the file at `path` by one with the same owner and mode: a reader finds the old or the new one, whole.
+/// Puts a file at `path`, in the place of any that is there, whose owner and mode it keeps; a new one has mode 0600.
+/// A reader finds the old or the new one, whole.
 pub(crate) fn replace(path: &Path, contents: &[u8], entropy: &dyn Entropy) -> io::Result<()> {
     let directory = parent(path);
-    let before = fs::metadata(path)?;
+    let before = fs::metadata(path);
     let temporary = temporary_in(directory, entropy);
     let replaced = write_private(&temporary, contents)
-        .and_then(|()| chown(&temporary, Some(before.uid()), Some(before.gid())))
-        .and_then(|()| fs::set_permissions(&temporary, before.permissions()))
+        .and_then(|()| match before {
+            Ok(before) => chown(&temporary, Some(before.uid()), Some(before.gid()))
+                .and_then(|()| fs::set_permissions(&temporary, before.permissions())),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        })
         .and_then(|()| fs::rename(&temporary, path));
     if replaced.is_err() {
+        // The first error is the one to tell.
         drop(fs::remove_file(&temporary));
     }
     replaced?;
     sync_directory(directory)
+}
+
+/// Gives a finished file its name. Without `replace` it does not take the place of one that is there.
+pub(crate) fn publish(temporary: &Path, path: &Path, replace: bool) -> io::Result<Placed> {
+    let placed = match replace {
+        true => fs::rename(temporary, path).map(|()| Placed::New)?,
+        false => link_or_rename(temporary, path)?,
+    };
+    if placed == Placed::New {
+        match fs::remove_file(temporary) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    sync_directory(parent(path))?;
+    Ok(placed)
 }
 
 fn parent(path: &Path) -> &Path {
@@ -75,7 +97,7 @@ fn temporary_in(directory: &Path, entropy: &dyn Entropy) -> PathBuf {
 }
 
 /// A directory that may be written but not read cannot be opened, and then not be synced either.
-fn sync_directory(directory: &Path) -> io::Result<()> {
+pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
     match File::open(directory) {
         Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(()),
         opened => opened?.sync_all(),

@@ -19,7 +19,7 @@ use crate::durable::Placed;
 use crate::failure::{Failure, with_causes};
 use crate::listen::{self, ARRIVAL, Ended, FIRST_HEAD, Limits, SILENCE, UNREAD};
 use crate::shutdown::Signals;
-use crate::{durable, first_start, output, runtime, system, telemetry};
+use crate::{durable, first_start, installation, output, runtime, system, telemetry};
 
 /// Files that are not connections: the database and its log on several connections, the log, spare.
 const FILES_FOR_OURSELVES: usize = 64;
@@ -49,6 +49,7 @@ async fn serve(config: &Config) -> Result<(), Failure> {
         drop(database::close(&app).await);
         return Err(failure);
     }
+    installation::started(config, &app).await?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening on http://{address}");
     until_stopped(config, listener, app, signals).await
 }
@@ -148,6 +149,7 @@ async fn until_stopped(
     };
     let served = CancellationToken::new();
     let background = tokio::spawn(background::run(app.clone(), served.clone().cancelled_owned()));
+    let marker = tokio::spawn(installation::follow(config.clone(), app.clone(), served.clone()));
     match listen::serve(listener, answering, &limits(config), signals.asked()).await {
         Ended::AllFinished => tracing::info!("all requests finished"),
         Ended::Cut(connections) => tracing::warn!(connections, "the grace is over; connections were cut"),
@@ -156,7 +158,10 @@ async fn until_stopped(
     if let Err(error) = background.await {
         tracing::error!(%error, "background work ended early");
     }
-    database::close(&app).await?;
+    if let Err(error) = marker.await {
+        tracing::error!(%error, "background work ended early");
+    }
+    installation::close(config, &app).await?;
     tracing::info!("stopped");
     Ok(())
 }

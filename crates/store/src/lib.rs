@@ -27,6 +27,7 @@ mod bootstrap_key;
 mod counter;
 mod credential;
 mod error;
+mod installation;
 mod journal_position;
 mod kept_answer;
 mod organization;
@@ -37,6 +38,7 @@ mod pepper_use;
 mod role;
 mod secret;
 mod settings;
+mod snapshot;
 mod tally;
 mod usage;
 mod usage_outcome;
@@ -50,6 +52,7 @@ pub use bootstrap_key::BootstrapKeys;
 pub use counter::{Counters, Spent};
 pub use credential::{CredentialFilter, Credentials, Left};
 pub use error::{Constraint, StoreError};
+pub use installation::{Installation, InstallationRecord};
 pub use journal_position::JournalPositions;
 pub use kept_answer::{KeptAnswer, KeptAnswers};
 pub use organization::{OrganizationFilter, Organizations};
@@ -300,6 +303,10 @@ pub trait Tables {
     /// What depends on each pepper.
     fn pepper_use(&self) -> PepperUse<'_, Self::Connection> {
         PepperUse(self.connection())
+    }
+    /// Which installation the database belongs to.
+    fn installation(&self) -> InstallationRecord<'_, Self::Connection> {
+        InstallationRecord(self.connection())
     }
     /// The partners' keys.
     fn admin_keys(&self) -> AdminKeys<'_, Self::Connection> {
