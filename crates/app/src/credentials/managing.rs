@@ -14,11 +14,13 @@ use crate::{Call, Error, roles};
 /// So many keys of users are looked at; organizations have a few that manage keys.
 const MOST: u64 = 200;
 
-/// What is about to stop, and is stored as if it did not.
+/// What stops.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Gone<'a> {
-    Nothing,
+    /// A key, which is not stored as stopped yet.
     Key(&'a Credential),
+    /// What some user may do; what is stored is what it may do then.
+    Permissions,
 }
 
 /// Checks that the caller, a key that can manage its organization's keys, leaves one that can: itself or another one.
@@ -33,15 +35,17 @@ pub(crate) async fn a_managing_key_stays(
     gone: Gone<'_>,
     force: bool,
 ) -> Result<(), Error> {
-    let Actor::Credential { id, organization, scopes: Some(scopes), .. } = call.actor() else { return Ok(()) };
+    let Actor::Credential { id, organization, user_account, scopes: Some(scopes), .. } = call.actor() else {
+        return Ok(());
+    };
     let is_another_organizations = matches!(gone, Gone::Key(key) if key.organization != *organization);
     if force || is_another_organizations || !manages_keys(&**scopes) {
         return Ok(());
     }
     let gone = match gone {
         Gone::Key(key) if key.id == *id || manages_keys(&key.scopes) => Some(key.id),
-        Gone::Key(_) => return Ok(()),
-        Gone::Nothing => None,
+        Gone::Permissions if user_account.is_some() => None,
+        Gone::Key(_) | Gone::Permissions => return Ok(()),
     };
     match is_one_left(tx, Owner::Organization(*organization), gone, now).await? {
         true => Ok(()),

@@ -147,7 +147,7 @@ pub async fn update<A: Answer>(
         let custom = roles::custom_of(tx, &account.roles).await?;
         tx.user_accounts().save(&account).await?;
         an_owner_stays(tx, &before, &account).await?;
-        credentials::a_managing_key_stays(call, tx, now, Gone::Nothing, force).await?;
+        credentials::a_managing_key_stays(call, tx, now, Gone::Permissions, force).await?;
         let mut entries = Vec::new();
         // Whichever way a status is changed, the log tells it in one way.
         if let Some((_, verb)) = turned.filter(|(_, verb)| *verb != Verb::Updated) {
@@ -210,7 +210,7 @@ pub async fn delete<A: Answer>(
         tx.user_accounts().save(&account).await?;
         an_owner_stays(tx, &before, &account).await?;
         let mut entries = credentials::end_all_of_user(tx, id, now).await?;
-        credentials::a_managing_key_stays(call, tx, now, Gone::Nothing, force).await?;
+        credentials::a_managing_key_stays(call, tx, now, Gone::Permissions, force).await?;
         // The external id is free again, and told as it was.
         let details = fact(&before, Vec::new(), Verb::Deleted, Vec::new()).details;
         entries.push(Fact { details, ..fact(&account, Vec::new(), Verb::Deleted, Vec::new()) });
