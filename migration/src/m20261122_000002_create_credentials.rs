@@ -2,7 +2,9 @@
 
 use sea_orm_migration::prelude::*;
 
-use crate::schema::{bytes, flag, id, index, number, number_null, references, text, text_null, uuid, uuid_null};
+use crate::schema::{
+    bytes, flag, id, index, number, number_null, references, text, text_null, uuid, uuid_null,
+};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;

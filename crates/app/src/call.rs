@@ -13,9 +13,9 @@ use claviger_domain::text::Name;
 use claviger_store::{Tables, Tx};
 use uuid::Uuid;
 
+use crate::error::Whose;
 use crate::memory::Learn;
 use crate::repeat::{Repeat, damaged};
-use crate::error::Whose;
 use crate::{App, Error, State, authenticate};
 
 /// How a call came in.

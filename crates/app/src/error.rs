@@ -43,7 +43,8 @@ pub enum Whose {
 /// Organizations as errors name them.
 #[must_use]
 pub fn candidates(organizations: &[(OrganizationId, Slug)]) -> String {
-    let named: Vec<_> = organizations.iter().map(|(id, slug)| format!("{} ({slug})", id.prefixed())).collect();
+    let named: Vec<_> =
+        organizations.iter().map(|(id, slug)| format!("{} ({slug})", id.prefixed())).collect();
     named.join(", ")
 }
 

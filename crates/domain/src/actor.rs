@@ -153,7 +153,8 @@ impl Actor {
             Self::Operator | Self::Bootstrap(_) => Vec::new(),
             Self::AdminKey { .. } => wanted.iter().cloned().collect(),
             Self::Credential { scopes: Some(scopes), door, capabilities, .. } => {
-                let gives_all = *door == Door::Platform && capabilities.contains(Capability::ManageCredentials);
+                let gives_all =
+                    *door == Door::Platform && capabilities.contains(Capability::ManageCredentials);
                 let mut lacking = scopes.lacking(wanted);
                 lacking.retain(|scope| scope.is_platform() || !gives_all);
                 lacking

@@ -278,7 +278,10 @@ mod tests {
         assert_eq!(words(Door::Organization, "users:*"), ["delete_users", "manage_users", "view_users"]);
         assert_eq!(words(Door::Organization, "*").len(), 13);
         assert_eq!(words(Door::Platform, "admin:orgs").len(), 5);
-        assert_eq!(words(Door::Organization, "organizations:write"), ["edit_organization", "manage_credentials"]);
+        assert_eq!(
+            words(Door::Organization, "organizations:write"),
+            ["edit_organization", "manage_credentials"]
+        );
         let read = ["view_credentials", "view_organization", "view_usage"];
         assert_eq!(words(Door::Organization, "organizations:read"), read);
         assert_eq!(words(Door::Gateway, "* admin:*"), ["verify_keys"]);

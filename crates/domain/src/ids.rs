@@ -202,7 +202,9 @@ mod tests {
         ] {
             assert_eq!(UserAccountId::parse_any(text), Err(InvalidId), "{text}");
         }
-        for (text, is_named) in [("user_abc123", true), ("user_", false), ("user_é", false), ("role_admin", false)] {
+        for (text, is_named) in
+            [("user_abc123", true), ("user_", false), ("user_é", false), ("role_admin", false)]
+        {
             assert_eq!(UserAccountId::is_named_by(text), is_named, "{text}");
         }
     }

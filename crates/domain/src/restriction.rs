@@ -172,7 +172,9 @@ fn is_no_more(one: Credits, other: Credits) -> bool {
         (None, _) => false,
         (Some(_), None) => true,
         (Some(one), Some(other)) => {
-            let per = |amount: u64, every: chrono::TimeDelta| i128::from(amount) * i128::from(every.num_milliseconds());
+            let per = |amount: u64, every: chrono::TimeDelta| {
+                i128::from(amount) * i128::from(every.num_milliseconds())
+            };
             one.amount > other.amount || per(one.amount, other.every) > per(other.amount, one.every)
         }
     };

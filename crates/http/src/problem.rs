@@ -246,7 +246,10 @@ fn of_use_case(error: &Error) -> (StatusCode, &'static str, String) {
         Error::InvalidLifetime(InvalidLifetime::TooLong { most }) => (
             StatusCode::BAD_REQUEST,
             "expiry_too_late",
-            format!("The organization's keys live for at most {} seconds from their creation", most.num_seconds()),
+            format!(
+                "The organization's keys live for at most {} seconds from their creation",
+                most.num_seconds()
+            ),
         ),
         Error::KeptTooShort(_, least) => (
             StatusCode::BAD_REQUEST,

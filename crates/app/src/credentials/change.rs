@@ -15,9 +15,7 @@ use claviger_domain::text::{Description, Metadata, Name};
 use claviger_store::{Tables, Tx};
 
 use super::create::{Expiry, usable_user};
-use super::{
-    Gone, Seen, a_managing_key_stays, fact, held, may_hand_out, may_strengthen, restrictions, see,
-};
+use super::{Gone, Seen, a_managing_key_stays, fact, held, may_hand_out, may_strengthen, restrictions, see};
 use crate::call::Changed;
 use crate::field::Changes;
 use crate::{Answer, Call, Error, Field, State};

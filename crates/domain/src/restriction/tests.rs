@@ -109,7 +109,10 @@ fn a_key_that_is_told_nothing_has_its_makers_limits_and_the_usual_ones() {
 
 #[test]
 fn a_maker_with_credits_gives_none() {
-    let spends = |remaining| Restrictions { credits: Some(Credits::granted(remaining, None)), ..Restrictions::default() };
+    let spends = |remaining| Restrictions {
+        credits: Some(Credits::granted(remaining, None)),
+        ..Restrictions::default()
+    };
     let free = Restrictions::default();
     let balance = |remaining, refill| Some(Balance { remaining, refill });
     for (maker, given, is_admitted) in [
