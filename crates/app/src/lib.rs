@@ -50,7 +50,7 @@ mod write_queue;
 pub use call::{Answer, Call, Direct, Facts};
 pub use claviger_engine as engine;
 pub use claviger_store::StoreError;
-pub use error::{Error, Kind, State};
+pub use error::{Error, Kind, State, Whose, candidates};
 pub use field::Field;
 pub use heavy::Turn;
 pub use journal::{JournalState, Noted};

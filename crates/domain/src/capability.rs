@@ -139,6 +139,15 @@ impl Door {
     }
 }
 
+/// Whether a key with these scopes can manage its organization's keys, by whichever door.
+#[must_use]
+pub fn manages_keys<'a>(scopes: impl Into<Held<'a>>) -> bool {
+    let held = scopes.into();
+    [Door::Organization, Door::Platform]
+        .into_iter()
+        .any(|door| door.capabilities(held).contains(Capability::ManageCredentials))
+}
+
 impl Capability {
     /// What an admin key may be given.
     pub const PARTNER: [Self; 4] =

@@ -18,6 +18,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::call::{May, Presented, Tenant};
 use crate::fault::{Fault, Reason};
+use crate::path::{PathId, any_id};
 use crate::patience::at_once;
 use crate::strict;
 
@@ -92,16 +93,10 @@ impl Query {
         Ok(self.window(usual)?.limit())
     }
 
-    /// A page behind the row of an id, which is read by `read`.
-    pub(crate) fn cursor<T>(
-        &mut self,
-        default_limit: u64,
-        read: impl FnOnce(&str) -> Option<T>,
-        uuid: impl FnOnce(T) -> uuid::Uuid,
-    ) -> Result<Window, Fault> {
-        let after = self
-            .take("after")
-            .map(|text| read(&text).map(uuid).ok_or_else(|| Fault::invalid("after", Reason::Reference)));
+    /// A page behind the row of an id.
+    pub(crate) fn cursor<T: PathId>(&mut self, default_limit: u64) -> Result<Window, Fault> {
+        let bad = || Fault::invalid("after", Reason::Reference);
+        let after = self.take("after").map(|text| any_id::<T>(&text, bad).map(|id| id.uuid()));
         let after = after.transpose()?;
         let limit = self.limit(default_limit)?;
         Window::following(limit, after).map_err(|_| Fault::invalid("limit", Reason::NonNegative))
@@ -202,14 +197,38 @@ impl FromRequest<App> for Body<Nothing> {
     }
 }
 
+/// The body of an operation that takes none, and whose query may say `force`.
+pub(crate) type Forceable = Body<Force>;
+
+/// Whether an operation is to be done although it shuts its caller out.
+#[derive(Debug)]
+pub(crate) struct Force(pub(crate) bool);
+
+impl FromRequest<App> for Body<Force> {
+    type Rejection = Fault;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Fault> {
+        let (parts, body) = request.into_parts();
+        let mut query = Query::of(parts.uri.query().unwrap_or_default())?;
+        let force = query.flag("force")?;
+        query.end()?;
+        let bytes = body_of(&parts, body, app, LARGEST_BODY).await?;
+        Ok(Self { input: Force(force), repeat: repeat(&parts, &bytes)? })
+    }
+}
+
 /// What is written takes its input from the body: no operation that has one knows a query parameter.
 async fn whole(request: Request, app: &App, most: usize) -> Result<(Parts, Bytes), Fault> {
     let (parts, body) = request.into_parts();
     no_query(parts.uri.query().unwrap_or_default())?;
+    let bytes = body_of(&parts, body, app, most).await?;
+    Ok((parts, bytes))
+}
+
+async fn body_of(parts: &Parts, body: axum::body::Body, app: &App, most: usize) -> Result<Bytes, Fault> {
     not_encoded(&parts.headers)?;
     let tenant = parts.extensions.get().and_then(|Tenant(tenant)| *tenant);
-    let bytes = bytes_in_place(body, most, || app.admit_body(tenant)).await?;
-    Ok((parts, bytes))
+    bytes_in_place(body, most, || app.admit_body(tenant)).await
 }
 
 pub(crate) fn no_query(query: &str) -> Result<(), Fault> {
