@@ -7,7 +7,7 @@ use claviger_domain::capability::Capability;
 use claviger_domain::capability::Capability::{DeleteUsers, ManageUsers};
 use claviger_domain::ids::{OrganizationId, UserAccountId};
 use claviger_domain::revision::{Precondition, Revision};
-use claviger_domain::role::RoleIds;
+use claviger_domain::role::{Role, RoleIds};
 use claviger_store::{Tables, Tx};
 
 use super::{Create, Seen, Standing, Update, an_owner_stays, fact, held, may_act_for, see};
@@ -60,7 +60,7 @@ pub async fn create<A: Answer>(
             revision: Revision::FIRST,
         };
         tx.user_accounts().insert(&account).await?;
-        let more = roles_detail(&account.roles).map(|roles| ("roles".to_owned(), roles));
+        let more = roles_detail(&account.roles, &custom).map(|roles| ("roles".to_owned(), roles));
         let fact = fact(&account, custom, Verb::Created, more.into_iter().collect());
         Ok(Changed { outcome: see(tx, account).await?, entries: vec![fact] })
     })
@@ -117,8 +117,7 @@ pub async fn update<A: Answer>(
             Detail::text_or_null(id.as_ref())
         });
         changes.apply("email", &mut account.email, email, |email| Detail::text_or_null(email.as_ref()));
-        // A partner's metadata may hold anything; that it changed is enough for the log.
-        changes.apply("metadata", &mut account.metadata, metadata, |_| Detail::Null);
+        changes.apply("metadata", &mut account.metadata, metadata, Detail::metadata);
         changes.apply("billing_plan", &mut account.billing_plan, billing_plan, |plan| {
             Detail::text_or_null(plan.as_ref())
         });
@@ -130,8 +129,10 @@ pub async fn update<A: Answer>(
         });
         if let Field::Set(named) = roles {
             let given = assigned(call, tx, ManageUsers, &account, &named, now).await?;
+            let mut known = roles::custom_of(tx, &account.roles).await?;
+            known.extend(roles::custom_of(tx, &given).await?);
             changes.apply("roles", &mut account.roles, Field::Set(given), |roles| {
-                roles_detail(roles).unwrap_or(Detail::Null)
+                roles_detail(roles, &known).unwrap_or(Detail::Null)
             });
         }
         if let Some((status, verb)) = turned {
@@ -214,7 +215,14 @@ pub async fn delete<A: Answer>(
     .await
 }
 
-/// Roles for the audit log; `None` of none.
-pub(crate) fn roles_detail(roles: &RoleIds) -> Option<Detail> {
-    (!roles.is_empty()).then(|| Detail::Text(roles.to_string()))
+/// Roles for the audit log, each with its id and its name at that time; `None` of none. `custom` are those among them
+/// that the organization made.
+pub(crate) fn roles_detail(roles: &RoleIds, custom: &[Role]) -> Option<Detail> {
+    let told = roles::known(roles, custom).into_iter().map(|role| {
+        Detail::Map(vec![
+            ("id".to_owned(), Detail::Text(role.id().to_string())),
+            ("name".to_owned(), Detail::Text(role.name().to_owned())),
+        ])
+    });
+    (!roles.is_empty()).then(|| Detail::List(told.collect()))
 }
