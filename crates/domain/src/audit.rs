@@ -189,7 +189,8 @@ words! {
 
 impl Author {
     /// A caller without a key that works.
-    pub const UNKNOWN: Self = Self { kind: AuthorKind::Unknown, id: None, name: None, organization: None, user: None };
+    pub const UNKNOWN: Self =
+        Self { kind: AuthorKind::Unknown, id: None, name: None, organization: None, user: None };
 
     /// The admin key that acted, if one did.
     #[must_use]

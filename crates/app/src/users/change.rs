@@ -5,9 +5,10 @@ use claviger_domain::account::{AccountStatus, UserAccount};
 use claviger_domain::audit::{Detail, Verb};
 use claviger_domain::capability::Capability;
 use claviger_domain::capability::Capability::{DeleteUsers, ManageUsers};
-use claviger_domain::ids::{OrganizationId, UserAccountId};
+use claviger_domain::ids::{AdminKeyId, OrganizationId, UserAccountId};
 use claviger_domain::revision::{Precondition, Revision};
 use claviger_domain::role::{Role, RoleIds};
+use claviger_domain::text::ExternalId;
 use claviger_store::{Tables, Tx};
 
 use super::{Create, Seen, Standing, Update, an_owner_stays, fact, held, may_act_for, see};
@@ -39,7 +40,12 @@ pub async fn create<A: Answer>(
     } = create;
     call.change(ManageUsers, word, async |tx: &Tx, now: Timestamp| {
         let Tenant { organization, admin_key } = call.tenant(organization)?;
+        if external_id.is_some() {
+            // Before the shared hold on the same row: two that wait for each other's would never go on.
+            tx.organizations().find_for_update_unscoped(organization).await?;
+        }
         let organization = organizations::usable(tx, organization).await?.id;
+        free_external_id(tx, organization, admin_key, external_id.as_ref()).await?;
         let (roles, custom) = roles::named(tx, organization, &roles).await?;
         call.may_grant(tx, ManageUsers, now, &roles.permissions(&custom)).await?;
         let account = UserAccount {
@@ -144,6 +150,10 @@ pub async fn update<A: Answer>(
         }
         let account = account.touched(now);
         let custom = roles::custom_of(tx, &account.roles).await?;
+        if account.external_id != before.external_id {
+            free_external_id(tx, account.organization, account.admin_key, account.external_id.as_ref())
+                .await?;
+        }
         tx.user_accounts().save(&account).await?;
         an_owner_stays(tx, &before, &account).await?;
         let mut entries = Vec::new();
@@ -158,6 +168,23 @@ pub async fn update<A: Answer>(
         Ok(Changed { outcome: see(tx, account).await?, entries })
     })
     .await
+}
+
+/// That no user of the other kind has this external id: gateways tell it with the organization's id and nothing else, and
+/// an application could not tell the two users apart. The caller holds the organization's row. Two partners' users may
+/// share one, as the partner surface has it; their keys are of different admin keys.
+async fn free_external_id(
+    tx: &Tx,
+    organization: OrganizationId,
+    admin_key: Option<AdminKeyId>,
+    external_id: Option<&ExternalId>,
+) -> Result<(), Error> {
+    let Some(external_id) = external_id else { return Ok(()) };
+    let users = tx.user_accounts();
+    match users.is_external_id_of_other_kind_unscoped(organization, admin_key, external_id).await? {
+        true => Err(Error::ExternalIdTaken),
+        false => Ok(()),
+    }
 }
 
 /// The new status and what it is called to get there; `None` when it stays.

@@ -9,10 +9,10 @@ use std::fmt::Write;
 
 use chrono::SecondsFormat;
 
+use super::Details;
 use super::chain::{AuditKeys, ChainId, Mac};
 use super::finding::{Break, Flaw, Kept, Walked};
 use super::line::{self, Line};
-use super::Details;
 use crate::Timestamp;
 use crate::secret::PepperVersion;
 
@@ -122,7 +122,8 @@ impl SealCheck {
             self.flaw = Some(ExportFlaw::GoesOn);
             return true;
         }
-        let Some((covered, mac)) = text.strip_suffix(b"\"}").and_then(|text| line::cut_hash(text, MAC)) else {
+        let Some((covered, mac)) = text.strip_suffix(b"\"}").and_then(|text| line::cut_hash(text, MAC))
+        else {
             return self.pass(text);
         };
         let Some(entries) = covered.strip_prefix(LAST.as_bytes()) else { return self.pass(text) };
@@ -187,7 +188,9 @@ impl<'k> FilteredWalk<'k> {
             (Some(mac), _) if mac != link.mac => Some(Flaw::Changed),
             (Some(_), Some((last, _))) if link.sequence <= last => Some(Flaw::Reordered),
             // Both were written by us, and not one after the other.
-            (Some(_), Some((last, mac))) if link.sequence == last + 1 && *previous != mac => Some(Flaw::Inserted),
+            (Some(_), Some((last, mac))) if link.sequence == last + 1 && *previous != mac => {
+                Some(Flaw::Inserted)
+            }
             _ => self.kept.iter().find(differs).map(|kept| Flaw::NotAsKept(kept.sequence)),
         };
         self.broken = flaw.map(|flaw| Break { sequence: link.sequence, id: Some(*id), flaw });

@@ -71,7 +71,9 @@ impl Report {
         }
         self.unseen += kept_unseen;
         if *kept_unseen > 0 && self.is_filtered {
-            self.print(&format!("{name}: the entry of a kept head is not in this export: it cannot be compared"));
+            self.print(&format!(
+                "{name}: the entry of a kept head is not in this export: it cannot be compared"
+            ));
         } else if *kept_unseen > 0 {
             self.print(&format!(
                 "{name}: a kept head is older than what is there, nothing can be said of it"
@@ -99,11 +101,15 @@ impl Report {
         self.seal_flaw = flaw;
         match flaw {
             None => {}
-            Some(ExportFlaw::CutOff) => self.print("the last line of the export is missing: the file was cut off"),
+            Some(ExportFlaw::CutOff) => {
+                self.print("the last line of the export is missing: the file was cut off")
+            }
             Some(ExportFlaw::NotAsSealed) => {
                 self.print("the seal does not hold: lines of the export were changed, removed or added");
             }
-            Some(ExportFlaw::GoesOn) => self.print("lines follow the last line of the export: they were added"),
+            Some(ExportFlaw::GoesOn) => {
+                self.print("lines follow the last line of the export: they were added")
+            }
             Some(ExportFlaw::UnknownPepper(pepper)) => self.print(&format!(
                 "the export was sealed under pepper {pepper}, which is not given: its seal cannot be checked"
             )),
