@@ -26,6 +26,8 @@ const DRAIN_RESTS: u32 = 50;
 const DRAIN_SOONEST: Duration = Duration::from_secs(1);
 const DRAIN_LATEST: Duration = Duration::from_secs(5);
 pub(crate) const FOLLOW_EVERY: Duration = Duration::from_millis(500);
+/// Between two comparisons of all of memory with the database; each is spread over time by itself.
+const CHECK_EVERY: Duration = Duration::from_secs(10);
 const SYNC_EVERY: Duration = Duration::from_secs(1);
 const FORGET_EVERY: Duration = Duration::from_secs(600);
 /// Rows deleted at once: other writers wait for it.
@@ -40,6 +42,12 @@ pub async fn run(app: App, until: impl Future<Output = ()>) {
     work.spawn(every(FOLLOW_EVERY, app.clone(), "changes were not followed", |app| async move {
         change_feed::follow(&app).await
     }));
+    work.spawn(every(
+        CHECK_EVERY,
+        app.clone(),
+        "memory was not compared with the database",
+        |app| async move { memory::consistency::check_slowly(&app).await },
+    ));
     work.spawn(drain_again(app.clone()));
     work.spawn(every(SYNC_EVERY, app.clone(), "the journal was not handed to the disk", |app| async move {
         app.sync_journal().await

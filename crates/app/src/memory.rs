@@ -22,6 +22,7 @@ use uuid::Uuid;
 
 use crate::{App, Error, roles};
 
+pub mod consistency;
 mod ended;
 mod lookups;
 
@@ -46,6 +47,7 @@ pub(crate) struct Memory {
     lookups: Lookups,
     callers: Lookups,
     is_loaded: AtomicBool,
+    consistency: consistency::ConsistencyCheck,
 }
 
 impl Default for Memory {
@@ -56,6 +58,7 @@ impl Default for Memory {
             lookups: Lookups::default(),
             callers: Lookups::default(),
             is_loaded: false.into(),
+            consistency: consistency::ConsistencyCheck::default(),
         }
     }
 }

@@ -28,7 +28,10 @@ use crate::purse::Purse;
 use crate::snapshot::{Ends, KnownOrganization, KnownUserAccount, Parts, Shared, Snapshot};
 use crate::sync::{Mutex, MutexGuard};
 
+mod consistency;
 mod ended;
+
+pub use consistency::Difference;
 
 /// A change that was committed.
 #[derive(Debug, Clone)]
@@ -103,6 +106,10 @@ impl Newest {
 
     fn is_before(&self, revision: Revision) -> bool {
         self.get() < revision
+    }
+
+    fn set(&self, revision: Revision) {
+        self.0.store(revision.number(), Ordering::Relaxed);
     }
 
     fn rise_to(&self, revision: Revision) {

@@ -113,7 +113,7 @@ use claviger_domain::scope::Held;
 use claviger_domain::secret::{Digest, Peppers, PresentedKey};
 use claviger_domain::verification::{Code, Demand, Settled, refuse, settle};
 
-pub use directory::{Change, Loaded, LoadedCounter, Mark};
+pub use directory::{Change, Difference, Loaded, LoadedCounter, Mark};
 use directory::{Directory, Record};
 use journal::{Journal, JournalError, Place};
 pub use snapshot::{KnownOrganization, KnownUserAccount, Snapshot};
@@ -317,6 +317,37 @@ impl Engine {
     /// older state than the known one changes nothing.
     pub fn apply(&self, change: Change) {
         self.directory.apply(change);
+    }
+
+    /// The ids of all credentials held here, in no order.
+    #[must_use]
+    pub fn credential_ids(&self) -> Vec<CredentialId> {
+        self.directory.credential_ids()
+    }
+
+    /// How memory differs from a credential as the database has it. `None` when it does not, and when the credential
+    /// is not held here. A change on its way from the database to here is a difference, too: look again before
+    /// believing it.
+    #[must_use]
+    pub fn difference(&self, loaded: &Loaded) -> Option<Difference> {
+        self.directory.difference(loaded)
+    }
+
+    /// Replaces what is held of a credential and its owners by what was read from the database after `mark` was
+    /// taken, also when that is older than what is held. What was spent stays.
+    ///
+    /// `false`: a change has come in between, and the read must be made again.
+    #[must_use]
+    pub fn replace(&self, mark: Mark, loaded: Loaded) -> bool {
+        self.directory.replace_held(mark, loaded)
+    }
+
+    /// Drops a credential that the database did not have when it was asked after `mark` was taken.
+    ///
+    /// `false`: a change has come in between, and the database must be asked again.
+    #[must_use]
+    pub fn evict(&self, mark: Mark, id: CredentialId) -> bool {
+        self.directory.evict(mark, id)
     }
 
     /// Forgets every secret that has ended by `horizon`, every credential that was revoked or has expired by then,

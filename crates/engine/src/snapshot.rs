@@ -177,6 +177,13 @@ impl Ends {
         Self { newest, told }
     }
 
+    /// Whether these are the secrets of a database, of which those may be left out that have ended.
+    pub(crate) fn agree_with(&self, stored: &[SecretVersion]) -> bool {
+        let newest = stored.iter().map(|secret| secret.number).max();
+        newest.is_none_or(|newest| newest == self.newest)
+            && stored.iter().all(|secret| self.end(secret.number) == secret.ends_at)
+    }
+
     /// When the secret of this number ends. One that is not remembered any more has ended.
     fn end(&self, number: u32) -> Option<Timestamp> {
         let told = self.told.iter().find(|(ended, _)| *ended == number).map(|(_, end)| *end);

@@ -17,6 +17,7 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::frame::method_word;
 use crate::surface::Surface;
 
+mod consistency;
 mod engine;
 mod writes;
 
@@ -56,6 +57,7 @@ pub(crate) struct Metrics {
     decisions: [Counter; Code::ALL.len()],
     gateway_durations: Histogram,
     engine: engine::Gauges,
+    consistency: consistency::Metrics,
     writes: writes::Gauges,
     app: App,
     registry: Registry,
@@ -111,6 +113,7 @@ impl Metrics {
             revoke_self: of_route(Method::POST, "/v1/keys/revoke-self"),
             gateway_durations,
             engine: engine::Gauges::register(&mut registry),
+            consistency: consistency::Metrics::register(&mut registry),
             writes: writes::Gauges::register(&mut registry),
             decisions,
             app,
@@ -159,6 +162,7 @@ impl Metrics {
         self.audit_held.set(i64::try_from(state.held).unwrap_or(i64::MAX));
         self.audit_lost.set(state.lost);
         self.engine.set(&self.app);
+        self.consistency.set(&self.app);
         self.writes.set(&self.app);
         let mut text = String::new();
         // Writing to a string does not fail.

@@ -11,7 +11,7 @@ use claviger_domain::capability::{Capability, Door, UNRESTRICT};
 use claviger_domain::limit::Limit;
 use claviger_domain::resource_limits::LimitedResource;
 use claviger_domain::restriction::Unrestricted;
-use claviger_domain::role::{Role, RoleIds};
+use claviger_domain::role::RoleIds;
 use claviger_domain::scope::{InvalidExpression, Scope, ScopeExpression};
 use claviger_domain::secret::SecretVersion;
 use claviger_domain::settings::InvalidLifetime;

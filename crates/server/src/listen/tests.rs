@@ -70,9 +70,6 @@ async fn start(limits: Limits) -> Running {
     Running { address, stop, ended }
 }
 
-/// More than the kernel takes at once from a server whose client does not read.
-const LARGE: usize = 32 << 20;
-
 fn limits() -> Limits {
     Limits {
         max_connections: 8,
