@@ -12,6 +12,7 @@ mod kill;
 mod logs;
 mod offline;
 mod peppers;
+mod peppers_page;
 mod postgres;
 mod proxies;
 mod readme;
