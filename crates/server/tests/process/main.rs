@@ -17,6 +17,7 @@ mod lost_database;
 mod offline;
 mod operations;
 mod peppers;
+mod peppers_page;
 mod postgres;
 mod proxies;
 mod readme;
