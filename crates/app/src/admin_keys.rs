@@ -54,10 +54,14 @@ pub enum Me {
     Bootstrap { key: BootstrapKey, capabilities: CapabilitySet },
 }
 
+/// So many organizations of one name are told.
+const MOST_CANDIDATES: u64 = 10;
+
 /// Issues an admin key. An entity of that name is joined; without one, the organization is opened.
 ///
 /// # Errors
-/// [`Error::ExpiryInThePast`]; [`Error::OrganizationSuspended`] when the entity is.
+/// [`Error::ExpiryInThePast`]; [`Error::OrganizationSuspended`] when the entity is; [`Error::AmbiguousEntity`] when
+/// there are several of that name.
 pub async fn create<A: Answer>(
     call: &Call,
     create: Create,
@@ -70,7 +74,11 @@ pub async fn create<A: Answer>(
             return Err(Error::ExpiryInThePast);
         }
         let mut entries = Vec::new();
-        let organization = match tx.organizations().find_by_given_name_unscoped(&entity).await? {
+        let mut named = tx.organizations().find_by_given_name_unscoped(&entity, MOST_CANDIDATES).await?;
+        if named.len() > 1 {
+            return Err(Error::AmbiguousEntity(named.into_iter().map(|it| (it.id, it.slug)).collect()));
+        }
+        let organization = match named.pop() {
             Some(organization) if organization.is_suspended() => return Err(Error::OrganizationSuspended),
             Some(organization) => organization,
             None => {

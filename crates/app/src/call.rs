@@ -13,6 +13,7 @@ use claviger_domain::text::Name;
 use claviger_store::{Tables, Tx};
 use uuid::Uuid;
 
+use crate::error::Whose;
 use crate::memory::Learn;
 use crate::repeat::{Repeat, damaged};
 use crate::{App, Error, State, authenticate};
@@ -95,6 +96,12 @@ impl Call {
         &self.facts.request_id
     }
 
+    /// Where the call came from, as far as that can be told.
+    #[must_use]
+    pub fn address(&self) -> Option<IpAddr> {
+        self.facts.address
+    }
+
     #[must_use]
     pub fn actor(&self) -> &Actor {
         &self.actor
@@ -166,8 +173,24 @@ impl Call {
         let caller = authenticate::again(tx, &self.actor, capability, now).await?;
         match caller.may_not_grant(scopes) {
             lacking if lacking.is_empty() => Ok(()),
-            lacking => Err(Error::BeyondCeiling(lacking)),
+            lacking => Err(Error::BeyondCeiling { lacking, whose: Whose::Caller }),
         }
+    }
+
+    /// Checks that the caller, as it is now, may act for a user who has these permissions: that it could give them.
+    pub(crate) async fn may_act_for(
+        &self,
+        tx: &Tx,
+        capability: Capability,
+        now: Timestamp,
+        permissions: &Scopes,
+    ) -> Result<(), Error> {
+        self.may_grant(tx, capability, now, permissions).await.map_err(|error| match error {
+            Error::BeyondCeiling { lacking, .. } => {
+                Error::BeyondCeiling { lacking, whose: Whose::CallerForUser }
+            }
+            other => other,
+        })
     }
 
     /// The user whose key this caller is as it is now, and stays with.

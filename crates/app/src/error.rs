@@ -1,7 +1,13 @@
 //! What a use case can answer instead of success. Facts only: each surface has its own words.
 
+use std::net::IpAddr;
+
 use claviger_domain::actor::Refusal;
 use claviger_domain::audit::Resource;
+use claviger_domain::capability::Capability;
+use claviger_domain::ids::OrganizationId;
+use claviger_domain::organization::Slug;
+use claviger_domain::restriction::Unrestricted;
 use claviger_domain::scope::Scope;
 use claviger_domain::settings::InvalidLifetime;
 use claviger_engine::journal::JournalError;
@@ -23,6 +29,25 @@ pub enum State {
     NotAMember,
 }
 
+/// Who lacks the scopes of [`Error::BeyondCeiling`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// The caller, which would grant them.
+    Caller,
+    /// The caller, which would act for a user who has them.
+    CallerForUser,
+    /// The user that the key is bound to.
+    BoundUser,
+}
+
+/// Organizations as errors name them.
+#[must_use]
+pub fn candidates(organizations: &[(OrganizationId, Slug)]) -> String {
+    let named: Vec<_> =
+        organizations.iter().map(|(id, slug)| format!("{} ({slug})", id.prefixed())).collect();
+    named.join(", ")
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The key is well-formed, but opens nothing here: unknown, revoked, expired, or of another kind.
@@ -39,9 +64,24 @@ pub enum Error {
     /// The key is good, but not from where it was presented.
     #[error("the key may not be used from this address")]
     AddressNotAllowed,
-    /// The caller would give what it does not hold itself.
-    #[error("the caller lacks what it wants to give")]
-    BeyondCeiling(Vec<Scope>),
+    /// The caller would give what somebody does not hold.
+    #[error("{whose:?} lacks what the caller wants to give")]
+    BeyondCeiling { lacking: Vec<Scope>, whose: Whose },
+    /// Binding a key to a user needs this capability beside the right to manage keys.
+    #[error("binding a key to a user needs {}", .0.word())]
+    BindingRequires(Capability),
+    /// The caller's own key is restricted, and a key that it makes or changes would not be.
+    #[error(transparent)]
+    LooserThanMaker(#[from] Unrestricted),
+    /// Nobody could manage the organization's keys any more.
+    #[error("no key is left that could manage the organization's keys")]
+    LastManagingKey,
+    /// The caller would shut out its own address; `None`: nobody can tell which one it is.
+    #[error("the list does not admit the caller's own address")]
+    ExcludesCaller(Option<IpAddr>),
+    /// More than one organization has the name of an entity: these among others.
+    #[error("entity_name matches several organizations: {}", candidates(.0))]
+    AmbiguousEntity(Vec<(OrganizationId, Slug)>),
     /// A key of one user would make or strengthen another's, or nobody's.
     #[error("a user's key stays with the user")]
     BoundElsewhere,
@@ -145,7 +185,12 @@ impl Error {
             | Self::NotCounted(_)
             | Self::Unavailable(_)
             | Self::Internal(_) => false,
-            Self::BeyondCeiling(_)
+            Self::BeyondCeiling { .. }
+            | Self::BindingRequires(_)
+            | Self::LooserThanMaker(_)
+            | Self::LastManagingKey
+            | Self::ExcludesCaller(_)
+            | Self::AmbiguousEntity(_)
             | Self::BoundElsewhere
             | Self::OnItself
             | Self::Superseded

@@ -43,7 +43,7 @@ pub mod verify;
 pub use call::{Answer, Call, Direct, Facts};
 pub use claviger_engine as engine;
 pub use claviger_store::StoreError;
-pub use error::{Error, Kind, State};
+pub use error::{Error, Kind, State, Whose, candidates};
 pub use field::Field;
 pub use journal::{JournalState, Noted};
 pub use on_disk::Durability;

@@ -32,6 +32,32 @@ impl IpAllowlist {
                 self.0.iter().any(|block| block.contains(&address))
             })
     }
+
+    /// Whether every address that passes here passes `outer` too.
+    #[must_use]
+    pub fn is_within(&self, outer: &Self) -> bool {
+        // Two halves are a whole.
+        let outer_blocks = IpNet::aggregate(&outer.0);
+        let is_inside = |block: &IpNet| outer_blocks.iter().any(|outer| outer.contains(block));
+        outer.0.is_empty() || (!self.0.is_empty() && self.0.iter().all(is_inside))
+    }
+
+    /// The addresses that pass both lists. Lists that have none in common cannot be told as one: this one is the answer
+    /// then.
+    #[must_use]
+    pub fn meet(&self, other: &Self) -> Self {
+        if self.0.is_empty() || other.0.is_empty() {
+            return if self.0.is_empty() { other.clone() } else { self.clone() };
+        }
+        let pairs = self.0.iter().flat_map(|one| other.0.iter().map(move |other| (one, other)));
+        let smaller = |(one, other): (&IpNet, &IpNet)| match (one.contains(other), other.contains(one)) {
+            (true, _) => Some(*other),
+            (_, true) => Some(*one),
+            _ => None,
+        };
+        let both: Vec<_> = pairs.filter_map(smaller).collect();
+        if both.is_empty() { self.clone() } else { Self(both) }
+    }
 }
 
 impl fmt::Display for IpAllowlist {

@@ -18,6 +18,7 @@ pub mod limit;
 pub mod organization;
 pub mod page;
 pub mod period;
+pub mod restriction;
 pub mod revision;
 pub mod role;
 pub mod scope;

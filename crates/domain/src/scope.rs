@@ -27,6 +27,21 @@ const EVERYTHING: &str = "*";
 /// What the scopes begin with that open the operator's surface.
 const PLATFORM: &str = "admin:";
 
+/// Scopes of Claviger's own that another one includes, with the scope that includes them: the published examples use
+/// the including scopes only.
+pub const INCLUDED: [(&str, &str); 5] = [
+    ("api-keys:read", "organizations:read"),
+    ("usage:read", "organizations:read"),
+    ("api-keys:write", "organizations:write"),
+    ("admin:analytics", "admin:orgs"),
+    ("admin:audit", "admin:orgs"),
+];
+
+/// The scope that includes this one; `None` of most.
+fn including(word: &str) -> Option<&'static str> {
+    INCLUDED.iter().find(|(included, _)| *included == word).map(|(_, including)| *including)
+}
+
 /// The text is not a scope, or not an expression over scopes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a scope expression")]
@@ -116,16 +131,17 @@ impl Scopes {
         Self(vec![Scope("*".to_owned())])
     }
 
-    /// Whether any of them covers `wanted`.
+    /// Whether any of them covers `wanted`, by itself or by the scope that includes it ([`INCLUDED`]).
     #[must_use]
     pub fn cover(&self, wanted: &Scope) -> bool {
-        self.0.iter().any(|held| held.covers(wanted))
+        self.cover_word(&wanted.0)
     }
 
     /// As [`cover`](Self::cover), of a scope in its written form.
     #[must_use]
     pub fn cover_word(&self, wanted: &str) -> bool {
-        self.0.iter().any(|held| held.covers_word(wanted))
+        let covers = |wanted: &str| self.0.iter().any(|held| held.covers_word(wanted));
+        covers(wanted) || including(wanted).is_some_and(covers)
     }
 
     /// Those of `wanted` that none of them covers.
@@ -146,7 +162,15 @@ impl Scopes {
     pub fn meet(&self, other: &Self) -> Self {
         let (own, others) = (Cover::of(self), Cover::of(other));
         let from_own = self.iter().filter(|scope| others.covers(scope.as_str()));
-        from_own.chain(other.iter().filter(|scope| own.covers(scope.as_str()))).collect()
+        let mut both: Self =
+            from_own.chain(other.iter().filter(|scope| own.covers(scope.as_str()))).collect();
+        // `organizations:*` and `api-keys:*` have `api-keys:write` in common, and neither of the two names it.
+        for (word, _) in INCLUDED {
+            if own.covers(word) && others.covers(word) && !both.cover_word(word) {
+                both.0.push(Scope(word.to_owned()));
+            }
+        }
+        both
     }
 
     /// What either covers, no word twice.
@@ -300,6 +324,13 @@ mod tests {
             ("*", "admin:keys", false),
             ("admin:*", "admin:keys", true),
             ("admin:*", "a:x", false),
+            ("organizations:read", "api-keys:read AND usage:read", true),
+            ("organizations:read", "api-keys:write", false),
+            ("organizations:*", "api-keys:write", true),
+            ("organizations:write", "api-keys:unrestrict OR api-keys:*", false),
+            ("admin:orgs", "admin:analytics AND admin:audit", true),
+            ("admin:orgs", "admin:keys OR admin:users OR admin:settings", false),
+            ("*", "admin:audit", false),
         ] {
             assert_eq!(holds(held, wanted), expected, "{held} | {wanted}");
         }

@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 
 use crate::call::{May, Presented};
 use crate::fault::{Fault, Reason};
+use crate::path::{PathId, any_id};
 use crate::patience::within;
 use crate::strict;
 
@@ -88,16 +89,10 @@ impl Query {
         Ok(self.window(usual)?.limit())
     }
 
-    /// A page behind the row of an id, which is read by `read`.
-    pub(crate) fn cursor<T>(
-        &mut self,
-        default_limit: u64,
-        read: impl FnOnce(&str) -> Option<T>,
-        uuid: impl FnOnce(T) -> uuid::Uuid,
-    ) -> Result<Window, Fault> {
-        let after = self
-            .take("after")
-            .map(|text| read(&text).map(uuid).ok_or_else(|| Fault::invalid("after", Reason::Reference)));
+    /// A page behind the row of an id.
+    pub(crate) fn cursor<T: PathId>(&mut self, default_limit: u64) -> Result<Window, Fault> {
+        let bad = || Fault::invalid("after", Reason::Reference);
+        let after = self.take("after").map(|text| any_id::<T>(&text, bad).map(|id| id.uuid()));
         let after = after.transpose()?;
         let limit = self.limit(default_limit)?;
         Window::following(limit, after).map_err(|_| Fault::invalid("limit", Reason::NonNegative))
@@ -195,6 +190,26 @@ impl FromRequest<App> for Body<Nothing> {
     async fn from_request(request: Request, _: &App) -> Result<Self, Fault> {
         let (parts, bytes) = whole(request, LARGEST_BODY).await?;
         Ok(Self { input: Nothing, repeat: repeat(&parts, &bytes)? })
+    }
+}
+
+/// The body of an operation that takes none, and whose query may say `force`.
+pub(crate) type Forceable = Body<Force>;
+
+/// Whether an operation is to be done although it shuts its caller out.
+#[derive(Debug)]
+pub(crate) struct Force(pub(crate) bool);
+
+impl FromRequest<App> for Body<Force> {
+    type Rejection = Fault;
+
+    async fn from_request(request: Request, _: &App) -> Result<Self, Fault> {
+        let (parts, body) = request.into_parts();
+        let mut query = Query::of(parts.uri.query().unwrap_or_default())?;
+        let force = query.flag("force")?;
+        query.end()?;
+        let bytes = bytes(body, LARGEST_BODY).await?;
+        Ok(Self { input: Force(force), repeat: repeat(&parts, &bytes)? })
     }
 }
 

@@ -3,7 +3,7 @@
 
 use chrono::TimeDelta;
 use claviger_app::credentials::Expiry;
-use claviger_app::{App, Field, organizations, roles};
+use claviger_app::{App, Error, Field, Kind, State, organizations, roles};
 use claviger_domain::Timestamp;
 use claviger_domain::account::AccountStatus;
 use claviger_domain::address::IpAllowlist;
@@ -265,12 +265,18 @@ pub(crate) async fn organization(
 ) -> Result<OrganizationId, Fault> {
     let named = match OrganizationId::parse_any(given) {
         Ok(id) => organizations::Named::Id(id),
+        // No slug holds an underscore: what begins like an id is none.
+        Err(_) if OrganizationId::is_named_by(given) => return Err(missing_organization()),
         Err(_) => {
             let slug = Slug::new(given).map_err(|_| Fault::invalid(field, Reason::Reference))?;
             organizations::Named::Slug(slug)
         }
     };
     Ok(organizations::resolve(app, named).await?)
+}
+
+fn missing_organization() -> Fault {
+    Fault::App(Error::NotFound(Kind::Organization, State::Any))
 }
 
 /// The role a caller names by its id, in either spelling, or by its name.

@@ -5,8 +5,8 @@ use axum::body::{Body, Bytes};
 use axum::http::HeaderValue;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::Response;
-use claviger_app::Call;
 use claviger_app::audit::{self, Export, Format};
+use claviger_app::{Call, Error, Kind, State};
 use claviger_domain::audit::{Action, AuthorKind, Resource};
 use claviger_domain::ids::{AdminKeyId, BootstrapKeyId, CredentialId, OrganizationId, RoleId, UserAccountId};
 use futures_util::{StreamExt, stream};
@@ -33,7 +33,7 @@ pub(crate) fn search(
 ) -> Result<audit::Search, Fault> {
     let bad = |field, reason| Fault::invalid(field, reason);
     let action = query.take("action").map(|word| word.parse::<Action>());
-    let mut id = |field| query.take(field).map(|id| any_id(&id).ok_or_else(|| bad(field, Reason::Reference)));
+    let mut id = |field| query.take(field).map(|id| any_id(&id, || bad(field, Reason::Reference)));
     let (actor, target) = (id(actor_name).transpose()?, id(target_name).transpose()?);
     let from =
         query.take("from").map(|text| instant::parse(&text).ok_or_else(|| bad("from", Reason::Instant)));
@@ -92,9 +92,16 @@ pub(crate) fn of_resource(resource: Resource, id: Uuid) -> String {
 }
 
 /// The id of anything, in either spelling.
-fn any_id(text: &str) -> Option<Uuid> {
+fn any_id(text: &str, bad: impl FnOnce() -> Fault) -> Result<Uuid, Fault> {
     macro_rules! any_of {
-        ($($id:ident),*) => { None$(.or_else(|| $id::parse_any(text).ok().map($id::uuid)))* };
+        ($($id:ident),*) => { (
+            None$(.or_else(|| $id::parse_any(text).ok().map($id::uuid)))*,
+            false$(|| $id::is_named_by(text))*,
+        ) };
     }
-    any_of!(CredentialId, UserAccountId, OrganizationId, AdminKeyId, RoleId, BootstrapKeyId)
+    match any_of!(CredentialId, UserAccountId, OrganizationId, AdminKeyId, RoleId, BootstrapKeyId) {
+        (Some(id), _) => Ok(id),
+        (None, true) => Err(Fault::App(Error::NotFound(Kind::AuditLog, State::Any))),
+        (None, false) => Err(bad()),
+    }
 }

@@ -5,9 +5,11 @@ use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use claviger_app::engine::journal::JournalError;
-use claviger_app::{Error, Kind, State};
+use claviger_app::{Error, Kind, State, Whose, candidates};
 use claviger_domain::actor::Refusal;
-use claviger_domain::capability::Door;
+use claviger_domain::capability::{Capability, Door, UNRESTRICT};
+use claviger_domain::limit::Limit;
+use claviger_domain::restriction::Unrestricted;
 use claviger_domain::role::{Role, RoleIds};
 use claviger_domain::scope::Scope;
 use claviger_domain::secret::SecretVersion;
@@ -16,6 +18,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::fault::{Fault, Invalid, Reason};
+use crate::instant;
 
 /// Why a request was refused (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
@@ -159,10 +162,36 @@ fn of_use_case(error: &Error) -> (StatusCode, &'static str, String) {
             text(StatusCode::FORBIDDEN, "ip_not_allowed", "The key may not be used from this address")
         }
         Error::Refused(refusal) => (StatusCode::FORBIDDEN, "forbidden", of_refusal(*refusal)),
-        Error::BeyondCeiling(scopes) => {
-            let scopes: Vec<_> = scopes.iter().map(Scope::as_str).collect();
-            let detail = format!("Nobody grants what they lack: {}", scopes.join(", "));
-            (StatusCode::FORBIDDEN, "scope_not_held", detail)
+        Error::BeyondCeiling { lacking, whose } => {
+            let scopes: Vec<_> = lacking.iter().map(Scope::as_str).collect();
+            let who = match whose {
+                Whose::Caller => "You cannot grant scopes you do not hold",
+                Whose::CallerForUser => "You cannot act for a user who holds scopes you do not hold",
+                Whose::BoundUser => "The user this key is bound to does not hold",
+            };
+            (StatusCode::FORBIDDEN, "scope_not_held", format!("{who}: {}", scopes.join(", ")))
+        }
+        Error::BindingRequires(capability) => {
+            (StatusCode::FORBIDDEN, "forbidden", binding_requires(Door::Organization, *capability))
+        }
+        Error::LooserThanMaker(unrestricted) => {
+            (StatusCode::FORBIDDEN, "restricted_key", of_restriction(unrestricted))
+        }
+        Error::LastManagingKey => text(
+            StatusCode::CONFLICT,
+            "last_key",
+            "No key that can manage the organization's keys would be left: set `force` to do it anyway",
+        ),
+        Error::ExcludesCaller(address) => {
+            let address = address.map_or_else(|| "unknown".to_owned(), |address| address.to_string());
+            let detail = format!(
+                "The list does not admit the address of this request ({address}): set `force` to lock it out anyway"
+            );
+            (StatusCode::CONFLICT, "address_excluded", detail)
+        }
+        Error::AmbiguousEntity(organizations) => {
+            let detail = format!("Several organizations have this name: {}", candidates(organizations));
+            (StatusCode::CONFLICT, "ambiguous_name", detail)
         }
         Error::BoundElsewhere => text(
             StatusCode::FORBIDDEN,
@@ -217,7 +246,10 @@ fn of_use_case(error: &Error) -> (StatusCode, &'static str, String) {
         Error::InvalidLifetime(InvalidLifetime::TooLong { most }) => (
             StatusCode::BAD_REQUEST,
             "expiry_too_late",
-            format!("The organization's keys live for at most {} seconds", most.num_seconds()),
+            format!(
+                "The organization's keys live for at most {} seconds from their creation",
+                most.num_seconds()
+            ),
         ),
         Error::KeptTooShort(_, least) => (
             StatusCode::BAD_REQUEST,
@@ -294,6 +326,30 @@ fn of_use_case(error: &Error) -> (StatusCode, &'static str, String) {
         }
         Error::Internal(_) => internal(),
     }
+}
+
+/// What a caller lacks who would bind a key to a user; the scope's word is the surface's own.
+pub(crate) fn binding_requires(door: Door, capability: Capability) -> String {
+    let scope = door.word_of(capability).unwrap_or(capability.word());
+    format!("A key for a user requires the scope {scope}, which your key does not hold")
+}
+
+fn of_restriction(unrestricted: &Unrestricted) -> String {
+    let rule = match unrestricted {
+        Unrestricted::Expiry(end) => {
+            format!("Your key ends at {}: the key must not end later", instant::print(*end))
+        }
+        Unrestricted::Addresses(list) => {
+            format!("Your key is restricted to {list}: the key's networks must lie within these")
+        }
+        Unrestricted::Limit(Limit { name, limit, window_seconds, pool }) => format!(
+            "Your key has the rate limit {name} ({limit} per {window_seconds} seconds, pool {}): \
+             the key must keep it, or one as strict",
+            pool.word()
+        ),
+        Unrestricted::Credits => "Your key spends credits: it can give other keys none".to_owned(),
+    };
+    format!("{rule}, unless your key holds {UNRESTRICT}")
 }
 
 fn of_refusal(refusal: Refusal) -> String {

@@ -234,17 +234,21 @@ impl<C: ConnectionTrait> Organizations<'_, C> {
             .collect()
     }
 
-    /// The oldest organization to which the operator gave exactly this name; `None` when no one has it.
-    pub async fn find_by_given_name_unscoped(&self, name: &Name) -> Result<Option<Organization>, StoreError> {
-        Entity::find()
+    /// The organizations to which the operator gave exactly this name, the oldest first and at most `most`.
+    pub async fn find_by_given_name_unscoped(
+        &self,
+        name: &Name,
+        most: u64,
+    ) -> Result<Vec<Organization>, StoreError> {
+        let rows = Entity::find()
             .filter(Column::Name.eq(name.as_str()))
             .filter(Column::IsSelfNamed.eq(false))
             .filter(Column::Status.ne(OrganizationStatus::Deleted.word()))
             .order_by_asc(Column::Id)
-            .one(self.0)
-            .await?
-            .map(Organization::try_from)
-            .transpose()
+            .limit(page::at_most(most))
+            .all(self.0)
+            .await?;
+        rows.into_iter().map(Organization::try_from).collect()
     }
 
     /// Whether any organization has this slug.

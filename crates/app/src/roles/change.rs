@@ -15,6 +15,7 @@ use claviger_store::{Tables, Tx};
 
 use super::{Known, Seen, missing, told};
 use crate::call::{Changed, Fact};
+use crate::credentials::{Gone, a_managing_key_stays};
 use crate::field::Changes;
 use crate::memory::Learn;
 use crate::{Answer, Call, Error, Field, organizations};
@@ -31,6 +32,8 @@ pub struct Update {
     pub name: Field<Name>,
     pub description: Field<Option<Description>>,
     pub permissions: Field<Scopes>,
+    /// Even if no key could manage the organization's keys afterwards.
+    pub force: bool,
 }
 
 /// Makes a role.
@@ -79,7 +82,7 @@ pub async fn create<A: Answer>(
 ///
 /// # Errors
 /// [`Error::NotFound`], [`Error::SystemRole`], [`Error::Stale`], [`Error::BeyondCeiling`],
-/// [`Error::RoleNameTaken`].
+/// [`Error::RoleNameTaken`]; [`Error::LastManagingKey`] unless forced.
 pub async fn update<A: Answer>(
     call: &Call,
     organization: OrganizationId,
@@ -92,7 +95,7 @@ pub async fn update<A: Answer>(
     let organization = call.tenant(Some(organization))?.organization;
     call.change(ManageRoles, word, async |tx: &Tx, now: Timestamp| {
         let mut role = held(tx, organization, id, precondition).await?;
-        let Update { name, description, permissions } = update;
+        let Update { name, description, permissions, force } = update;
         if let Field::Set(permissions) = &permissions
             && *permissions != role.permissions
         {
@@ -113,6 +116,7 @@ pub async fn update<A: Answer>(
         changes.apply("permissions", &mut role.permissions, permissions, |it| Detail::Text(it.to_string()));
         let role = role.touched(now);
         tx.roles().save(&role).await?;
+        a_managing_key_stays(call, tx, now, Gone::Permissions, force).await?;
         let fact = fact(&role, Verb::Updated, vec![("changes".to_owned(), changes.into_detail())]);
         let created_at = role.created_at;
         let outcome = told(tx, organization, Known::Custom(role), created_at).await?;

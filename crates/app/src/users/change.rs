@@ -12,6 +12,7 @@ use claviger_store::{Tables, Tx};
 
 use super::{Create, Seen, Standing, Update, an_owner_stays, fact, held, may_act_for, see};
 use crate::call::{Changed, Fact, Tenant};
+use crate::credentials::Gone;
 use crate::field::Changes;
 use crate::{Answer, Call, Error, Field, State, credentials, organizations, roles};
 
@@ -68,12 +69,13 @@ pub async fn create<A: Answer>(
 }
 
 /// Changes the fields that are set. Metadata and roles are replaced as a whole. Who changes roles must hold all
-/// that the old ones permitted and the new ones permit; who makes an account active, or changes by what it is known,
-/// all that its roles permit.
+/// that the old ones permitted and the new ones permit; who makes an account active, or changes what gateways are told
+/// of it, all that its roles permit.
 ///
 /// # Errors
 /// [`Error::NotFound`] of the account or a role, [`Error::Stale`], [`Error::ExternalIdTaken`],
-/// [`Error::TooManyRoles`], [`Error::BeyondCeiling`], [`Error::LastOwner`]; [`Error::OnItself`] when a user's key changes what gateways are told of
+/// [`Error::TooManyRoles`], [`Error::BeyondCeiling`], [`Error::LastOwner`], [`Error::LastManagingKey`] unless forced;
+/// [`Error::OnItself`] when a user's key changes what gateways are told of
 /// the user.
 pub async fn update<A: Answer>(
     call: &Call,
@@ -96,18 +98,18 @@ pub async fn update<A: Answer>(
             last_name,
             status,
             roles,
+            force,
         } = update;
         // By these an application knows whose call a gateway has let pass.
-        let is_renamed = matches!(&external_id, Field::Set(id) if *id != before.external_id)
-            || matches!(&email, Field::Set(email) if *email != before.email);
-        let is_told_of_otherwise = matches!(&metadata, Field::Set(told) if *told != before.metadata);
-        if (is_renamed || is_told_of_otherwise)
-            && call.confined_to(tx, ManageUsers, now).await? == Some(id)
-        {
+        let is_told_of_otherwise = matches!(&external_id, Field::Set(id) if *id != before.external_id)
+            || matches!(&email, Field::Set(email) if *email != before.email)
+            || matches!(&name, Field::Set(name) if *name != before.name)
+            || matches!(&metadata, Field::Set(told) if *told != before.metadata);
+        if is_told_of_otherwise && call.confined_to(tx, ManageUsers, now).await? == Some(id) {
             return Err(Error::OnItself);
         }
         let turned = status_turn(before.status, &status);
-        if is_renamed || turned.is_some_and(|(status, _)| status == AccountStatus::Active) {
+        if is_told_of_otherwise || turned.is_some_and(|(status, _)| status == AccountStatus::Active) {
             let custom = roles::custom_of(tx, &before.roles).await?;
             may_act_for(call, tx, &before, &custom, now).await?;
         }
@@ -145,6 +147,7 @@ pub async fn update<A: Answer>(
         let custom = roles::custom_of(tx, &account.roles).await?;
         tx.user_accounts().save(&account).await?;
         an_owner_stays(tx, &before, &account).await?;
+        credentials::a_managing_key_stays(call, tx, now, Gone::Permissions, force).await?;
         let mut entries = Vec::new();
         // Whichever way a status is changed, the log tells it in one way.
         if let Some((_, verb)) = turned.filter(|(_, verb)| *verb != Verb::Updated) {
@@ -192,11 +195,12 @@ pub(crate) async fn assigned(
 /// Deletes an account and revokes its credentials. Its figures, and what the audit log tells of it, stay.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::Stale`], [`Error::LastOwner`].
+/// [`Error::NotFound`], [`Error::Stale`], [`Error::LastOwner`]; [`Error::LastManagingKey`] unless `force` is set.
 pub async fn delete<A: Answer>(
     call: &Call,
     id: UserAccountId,
     precondition: &Precondition,
+    force: bool,
     word: impl FnOnce(()) -> A + Send,
 ) -> Result<A, Error> {
     call.require(DeleteUsers)?;
@@ -206,6 +210,7 @@ pub async fn delete<A: Answer>(
         tx.user_accounts().save(&account).await?;
         an_owner_stays(tx, &before, &account).await?;
         let mut entries = credentials::end_all_of_user(tx, id, now).await?;
+        credentials::a_managing_key_stays(call, tx, now, Gone::Permissions, force).await?;
         // The external id is free again, and told as it was.
         let details = fact(&before, Vec::new(), Verb::Deleted, Vec::new()).details;
         entries.push(Fact { details, ..fact(&account, Vec::new(), Verb::Deleted, Vec::new()) });

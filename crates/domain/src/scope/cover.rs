@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{EVERYTHING, PLATFORM, Scope, Scopes};
+use super::{EVERYTHING, PLATFORM, Scope, Scopes, including};
 
 /// The words of some scopes, for looking up.
 #[derive(Debug)]
@@ -19,8 +19,12 @@ impl<'a> Cover<'a> {
         Self { words, stems }
     }
 
-    /// Whether any of them covers `wanted`: [`Scope::covers`].
+    /// Whether they cover `wanted`: [`Scopes::cover_word`].
     pub(super) fn covers(&self, wanted: &str) -> bool {
+        self.covers_itself(wanted) || including(wanted).is_some_and(|word| self.covers_itself(word))
+    }
+
+    fn covers_itself(&self, wanted: &str) -> bool {
         let whole = self.words.contains(EVERYTHING) && !wanted.starts_with(PLATFORM);
         let part = || wanted.match_indices(':').any(|(colon, _)| self.stems.contains(&wanted[..=colon]));
         whole || self.words.contains(wanted) || part()
@@ -33,7 +37,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn word() -> impl Strategy<Value = String> {
-        prop_oneof!["\\*", "(a|b|admin):(x|y|\\*)", "(a|b):(x|y):(u|\\*)"]
+        let own = "(organizations|api-keys):(read|write|\\*)|admin:(orgs|audit)|usage:read";
+        prop_oneof!["\\*", "(a|b|admin):(x|y|\\*)", "(a|b):(x|y):(u|\\*)", own]
     }
 
     proptest! {
@@ -43,8 +48,10 @@ mod tests {
         ) {
             let scopes: Scopes = words.join(" ").parse().unwrap();
             let wanted: Scope = wanted.parse().unwrap();
-            let one_by_one = scopes.iter().any(|scope| scope.covers(&wanted));
-            prop_assert_eq!(Cover::of(&scopes).covers(wanted.as_str()), one_by_one);
+            let covered = Cover::of(&scopes).covers(wanted.as_str());
+            prop_assert_eq!(covered, scopes.cover(&wanted));
+            let one_by_one = scopes.iter().any(|scope| Scopes::new(vec![scope.clone()]).cover(&wanted));
+            prop_assert_eq!(covered, one_by_one);
         }
 
         #[test]

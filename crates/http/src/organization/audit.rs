@@ -11,7 +11,7 @@ use crate::call::{May, ViewAuditLogs};
 use crate::extract::Query;
 use crate::fault::{Fault, Reason};
 use crate::log;
-use crate::path::OwnOrganization;
+use crate::path::{OwnOrganization, any_id};
 
 mod view;
 
@@ -72,7 +72,7 @@ async fn list_organization_audit_logs(
 /// The page's size, and the entry it comes after.
 fn page(query: &mut Query) -> Result<(u64, Option<AuditEntryId>), Fault> {
     let limit = query.limit(wire::USUAL_LIMIT)?;
-    let bad = |_| Fault::invalid("after", Reason::Reference);
-    let after = query.take("after").map(|id| AuditEntryId::parse_any(&id).map_err(bad));
+    let bad = || Fault::invalid("after", Reason::Reference);
+    let after = query.take("after").map(|id| any_id::<AuditEntryId>(&id, bad));
     Ok((limit, after.transpose()?))
 }

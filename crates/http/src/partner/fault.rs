@@ -5,7 +5,7 @@ use axum::http::HeaderValue;
 use axum::http::StatusCode;
 use axum::http::header::WWW_AUTHENTICATE;
 use axum::response::{IntoResponse, Response};
-use claviger_app::{Error, Kind, State};
+use claviger_app::{Error, Kind, State, candidates};
 use claviger_domain::actor::Refusal;
 use claviger_domain::capability::Capability;
 use claviger_domain::secret::SecretVersion;
@@ -61,7 +61,9 @@ fn of_use_case(error: &Error) -> (StatusCode, String) {
         Error::Refused(refusal) => of_refusal(*refusal),
         Error::AddressNotAllowed => text(StatusCode::FORBIDDEN, "IP address not allowed"),
         // No partner gives scopes, or acts on organizations or roles.
-        Error::BeyondCeiling(_)
+        Error::BeyondCeiling { .. }
+        | Error::BindingRequires(_)
+        | Error::LooserThanMaker(_)
         | Error::BoundElsewhere
         | Error::OnItself
         | Error::Superseded
@@ -74,7 +76,16 @@ fn of_use_case(error: &Error) -> (StatusCode, String) {
         | Error::KeptTooShort(..)
         | Error::RolesExhausted
         | Error::SlugTaken
+        | Error::LastManagingKey
+        | Error::ExcludesCaller(_)
         | Error::NotEmpty => text(StatusCode::CONFLICT, "The request conflicts with the present state"),
+        Error::AmbiguousEntity(organizations) => (
+            StatusCode::CONFLICT,
+            format!(
+                "entity_name matches several organizations: {}. Rename all but one of them, or set name_verified to false.",
+                candidates(organizations)
+            ),
+        ),
         Error::TooManySecrets => (
             StatusCode::CONFLICT,
             format!(

@@ -148,23 +148,35 @@ pub(super) struct OrganizationPatch {
     #[serde(default)]
     #[schema(value_type = Option<SettingsPatch>)]
     settings: Patch<SettingsPatch>,
+    /// `true`, beside `name`: the name is really this organization's, also if it gave it to itself. `false`: it is not.
+    /// A new name that you give is verified without this.
+    #[serde(default)]
+    #[schema(value_type = Option<bool>)]
+    name_verified: Patch<bool>,
+    /// Take an `ip_allowlist` that does not admit the address of this request, for the organization of the calling key;
+    /// default false.
+    force: Option<bool>,
 }
 
 impl TryFrom<OrganizationPatch> for organizations::Update {
     type Error = Fault;
 
     fn try_from(patch: OrganizationPatch) -> Result<Self, Fault> {
-        let OrganizationPatch { name, email, plan, slug, metadata, settings } = patch;
+        let OrganizationPatch { name, email, plan, slug, metadata, settings, name_verified, force } = patch;
         let absent = [&name, &email, &plan, &slug].iter().all(|field| field.is_absent());
         let is_unsettled = match &settings {
             Patch::Absent => true,
             Patch::Null => false,
             Patch::Value(settings) => settings.is_empty(),
         };
-        if absent && metadata.is_absent() && is_unsettled {
+        if absent && metadata.is_absent() && is_unsettled && name_verified.is_absent() {
             return Err(Fault::NothingToChange(Kind::Organization));
         }
         let null = |field, expected| move || Fault::invalid(field, Reason::Type(expected));
+        // Who verifies a name says which one: the organization may have changed it a moment ago.
+        if matches!(name_verified, Patch::Value(true)) && name.is_absent() {
+            return Err(Fault::invalid("name", Reason::Missing));
+        }
         let settings = match settings.required(null("settings", Expected::Object))? {
             Field::Keep => Read::default(),
             Field::Set(settings) => settings.read()?,
@@ -182,6 +194,8 @@ impl TryFrom<OrganizationPatch> for organizations::Update {
             key_lifetime,
             default_limits,
             kept_days,
+            is_name_verified: name_verified.required(null("name_verified", Expected::Boolean))?,
+            force: force.unwrap_or_default(),
         })
     }
 }

@@ -12,7 +12,7 @@ use crate::{instant, json};
 /// A tenant.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = PlatformOrganization, example = json!({
-    "id": "org_01h455vb4pex5vsknk084sn02q", "name": "Acme Corporation", "slug": "acme-corporation",
+    "id": "org_01h455vb4pex5vsknk084sn02q", "name": "Acme Corporation", "name_verified": true, "slug": "acme-corporation",
     "email": "admin@acme.com", "plan": "enterprise", "status": "active", "metadata": {},
     "settings": {
         "ip_allowlist": [], "key_lifetime": {"default_seconds": null, "max_seconds": null, "required": false},
@@ -23,6 +23,8 @@ use crate::{instant, json};
 pub(super) struct OrganizationView {
     id: String,
     name: String,
+    /// Whether the name is yours or verified by you. Only such a name is joined by an admin key for that `entity_name`.
+    name_verified: bool,
     /// Its name in addresses: accepted wherever its id is.
     slug: String,
     #[schema(required)]
@@ -64,7 +66,7 @@ impl From<Organization> for OrganizationView {
         let Organization {
             id,
             name,
-            is_self_named: _,
+            is_self_named,
             slug,
             email,
             plan,
@@ -79,6 +81,7 @@ impl From<Organization> for OrganizationView {
         Self {
             id: id.prefixed(),
             name: name.to_string(),
+            name_verified: !is_self_named,
             slug: slug.to_string(),
             email: email.map(|email| email.to_string()),
             plan: plan.map(|plan| plan.to_string()),
