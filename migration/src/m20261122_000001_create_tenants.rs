@@ -148,6 +148,14 @@ impl MigrationTrait for Migration {
                  ON user_accounts (organization_id, external_id) WHERE admin_key_id IS NULL",
             )
             .await?;
+        // An organization's own user and a partner's do not share one: this finds the partners'.
+        manager
+            .get_connection()
+            .execute_unprepared(
+                "CREATE INDEX user_accounts_partners_external_id \
+                 ON user_accounts (organization_id, external_id) WHERE admin_key_id IS NOT NULL",
+            )
+            .await?;
         // One bootstrap key is in force at a time; an old one may come back. Both databases take this form.
         manager
             .get_connection()

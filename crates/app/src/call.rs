@@ -206,7 +206,7 @@ impl Call {
             .store()
             .transaction(async |tx: &Tx| {
                 let now = self.app.now();
-                authenticate::again(tx, &self.actor, capability, now).await?;
+                let caller = authenticate::again(tx, &self.actor, capability, now).await?;
                 if let Some(repeat) = &self.repeat
                     && let Some(kept) = repeat.recall(tx, now).await?
                 {
@@ -218,7 +218,7 @@ impl Call {
                 for (place, fact) in (0..).zip(entries) {
                     // A microsecond apart, the entries of one change stay in its order.
                     let at = now + TimeDelta::microseconds(place);
-                    let (entry, learn) = self.entry(fact, at);
+                    let (entry, learn) = self.entry(&caller, fact, at);
                     learnt.push((entry.id, learn));
                     lines.push(entry);
                 }
@@ -238,18 +238,18 @@ impl Call {
         Ok(answer)
     }
 
-    fn entry(&self, fact: Fact, now: Timestamp) -> (Entry, Learn) {
+    fn entry(&self, caller: &Actor, fact: Fact, now: Timestamp) -> (Entry, Learn) {
         let Fact { resource, verb, target, organization, details, learn } = fact;
         let entry = Entry {
             id: AuditEntryId::generate(now, &mut self.app.random()),
             at: now,
             action: Action { resource, verb },
-            author: Author::from(&self.actor),
+            author: Author::from(caller),
             organization,
             target: Some(Target { resource, id: target }),
             address: self.facts.address,
             request_id: self.facts.request_id.clone(),
-            details,
+            details: details.into_iter().map(|(name, value)| (name, value.without_keys())).collect(),
         };
         (entry, learn)
     }

@@ -220,6 +220,31 @@ async fn look_up(app: &App, lookups: &Lookups, key: PresentedKey<'_>) -> Result<
     Err(Error::Busy)
 }
 
+/// Looks up a caller's key that is of no credential and not known to be in force: in line with others' guesses, and not
+/// again right after it was looked for in vain.
+///
+/// # Errors
+/// [`Error::Busy`] when too many wait, and whatever `look_up` answers.
+pub(crate) async fn look_up_guess<T>(
+    app: &App,
+    key: PresentedKey<'_>,
+    look_up: impl AsyncFnOnce() -> Result<Option<T>, Error>,
+) -> Result<Option<T>, Error> {
+    if app.engine().is_remembered_unknown(key, app.now()) {
+        return Ok(None);
+    }
+    let _turn = app.memory().callers.turn().await?;
+    // Somebody may have looked it up while this one waited.
+    if app.engine().is_remembered_unknown(key, app.now()) {
+        return Ok(None);
+    }
+    let found = look_up().await?;
+    if found.is_none() {
+        app.engine().remember_unknown(key, app.now());
+    }
+    Ok(found)
+}
+
 /// A turn to look up a key that may be anybody's guess.
 ///
 /// # Errors

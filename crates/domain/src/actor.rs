@@ -44,7 +44,18 @@ pub enum Actor {
         sees_all: bool,
         /// What its scopes amount to behind that door.
         capabilities: CapabilitySet,
+        /// What it is called, for the audit log; `None` where nothing is logged.
+        names: Option<Arc<CallerNames>>,
     },
+}
+
+/// What an organization's key, and the user it is bound to, are called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallerNames {
+    /// The key's name.
+    pub key: Name,
+    /// The user's.
+    pub user: Option<Name>,
 }
 
 /// The credential behind a key that was presented.
@@ -104,7 +115,17 @@ impl Actor {
             scopes,
             sees_all,
             capabilities,
+            names: None,
         }
+    }
+
+    /// The same caller with its names, if it is an organization's key.
+    #[must_use]
+    pub fn named(mut self, called: CallerNames) -> Self {
+        if let Self::Credential { names, .. } = &mut self {
+            *names = Some(Arc::new(called));
+        }
+        self
     }
 
     /// Checks that the caller holds `capability`. The operator and the bootstrap key hold every one.

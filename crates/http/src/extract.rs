@@ -104,8 +104,14 @@ impl Query {
     }
 
     pub(crate) fn flag(&mut self, name: &str) -> Result<bool, Fault> {
+        self.flag_or(name, false)
+    }
+
+    /// As [`flag`](Self::flag), with another default.
+    pub(crate) fn flag_or(&mut self, name: &str, default: bool) -> Result<bool, Fault> {
         match self.take(name).as_deref() {
-            None | Some("false") => Ok(false),
+            None => Ok(default),
+            Some("false") => Ok(false),
             Some("true") => Ok(true),
             Some(_) => Err(Fault::invalid(name, Reason::Boolean)),
         }

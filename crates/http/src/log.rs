@@ -26,9 +26,11 @@ pub(crate) fn format(query: &mut Query) -> Result<Option<Format>, Fault> {
     }
 }
 
-/// What is asked for, but for whose it is; the names are the surface's own.
+/// What is asked for, but for whose it is; the names are the surface's own. A stream has reads unless it is asked not to:
+/// only a whole one can be verified as a whole.
 pub(crate) fn search(
     query: &mut Query,
+    format: Option<Format>,
     [actor_name, target_name, reads_name]: [&'static str; 3],
 ) -> Result<audit::Search, Fault> {
     let bad = |field, reason| Fault::invalid(field, reason);
@@ -46,7 +48,7 @@ pub(crate) fn search(
         target,
         from: from.transpose()?,
         until: until.transpose()?,
-        include_reads: query.flag(reads_name)?,
+        include_reads: query.flag_or(reads_name, format.is_some())?,
     })
 }
 

@@ -199,6 +199,29 @@ impl<C: ConnectionTrait> UserAccounts<'_, C> {
             .transpose()
     }
 
+    /// Whether an account of the other kind has this external id in the organization: one of its own where `admin_key`
+    /// asks, one of any partner's where the organization itself does.
+    ///
+    /// No index keeps the two kinds apart: whoever asks holds the organization's row until it has written.
+    pub async fn is_external_id_of_other_kind_unscoped(
+        &self,
+        organization: OrganizationId,
+        admin_key: Option<AdminKeyId>,
+        external_id: &ExternalId,
+    ) -> Result<bool, StoreError> {
+        let kind = match admin_key {
+            Some(_) => Column::AdminKeyId.is_null(),
+            None => Column::AdminKeyId.is_not_null(),
+        };
+        let found = Entity::find()
+            .filter(Column::OrganizationId.eq(organization.uuid()))
+            .filter(Column::ExternalId.eq(external_id.as_str()))
+            .filter(kind)
+            .one(self.0)
+            .await?;
+        Ok(found.is_some())
+    }
+
     /// The accounts of these ids, in no order; unknown ones and those of other owners are left out.
     pub async fn find_many(
         &self,

@@ -28,11 +28,15 @@ async fn an_encoded_body_is_refused_in_the_words_of_its_surface() {
         for path in ["/v1/keys/verify", "/v1/keys/verify-batch", "/v1/usage/reports"] {
             let answer = send(&world.bootstrap(), path, coding).await;
             let body: Value = answer.json();
-            assert_eq!((answer.status, &body["code"]), (415, &json!("unsupported_content_encoding")), "{path}");
+            assert_eq!(
+                (answer.status, &body["code"]),
+                (415, &json!("unsupported_content_encoding")),
+                "{path}"
+            );
         }
     }
     let answer = send(&partner, "/v1/admin/users", "identity").await;
-    answer.refused(400, "name is required");
+    answer.refused(400, "Name is required and must be a non-empty string");
 }
 
 #[tokio::test]
@@ -58,6 +62,7 @@ async fn forward_auth_does_not_mind_the_coding_of_the_proxied_request() {
     let partner = world.partner().await;
     let key = partner.credential("Production").await["api_key"].as_str().unwrap().to_owned();
     let caller = world.bearer(&key);
-    let answer = caller.send(caller.request("GET", "/v1/forward-auth").header("content-encoding", "gzip"), "");
+    let answer =
+        caller.send(caller.request("GET", "/v1/forward-auth").header("content-encoding", "gzip"), "");
     assert_eq!(answer.await.status, 200);
 }

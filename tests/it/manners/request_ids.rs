@@ -63,7 +63,9 @@ async fn an_id_with_a_key_in_it_is_replaced_whatever_its_case() {
     };
     for format in KeyFormat::ALL {
         let key = never_issued(format);
-        for id in [key.clone(), key.to_uppercase(), key.to_lowercase(), swap(&key), format!("a.{}", swap(&key))] {
+        for id in
+            [key.clone(), key.to_uppercase(), key.to_lowercase(), swap(&key), format!("a.{}", swap(&key))]
+        {
             for path in PATHS {
                 let request = partner.request("GET", path).header("x-request-id", &id);
                 fresh(partner.send(request, "").await.header("x-request-id"));

@@ -91,8 +91,7 @@ pub async fn update<A: Answer>(
         changes.apply("description", &mut credential.description, description, |text| {
             Detail::text_or_null(text.as_ref())
         });
-        // An owner's metadata may hold anything; that it changed is enough for the log.
-        changes.apply("metadata", &mut credential.metadata, metadata, |_| Detail::Null);
+        changes.apply("metadata", &mut credential.metadata, metadata, Detail::metadata);
         changes.apply("scopes", &mut credential.scopes, scopes, words);
         changes.apply("expires_at", &mut credential.expires_at, expires_at, |end| {
             end.map_or(Detail::Null, Detail::instant)

@@ -77,8 +77,7 @@ pub async fn update<A: Answer>(
         changes.apply("slug", &mut organization.slug, slug, |slug| Detail::Text(slug.to_string()));
         changes.apply("email", &mut organization.email, email, |it| Detail::text_or_null(it.as_ref()));
         changes.apply("plan", &mut organization.plan, plan, |plan| Detail::text_or_null(plan.as_ref()));
-        // Its metadata may hold anything; that it changed is enough for the log.
-        changes.apply("metadata", &mut organization.metadata, metadata, |_| Detail::Null);
+        changes.apply("metadata", &mut organization.metadata, metadata, Detail::metadata);
         let OrganizationSettings {
             ip_allowlist: allowlist,
             key_lifetime: lives,

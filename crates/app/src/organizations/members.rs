@@ -77,7 +77,9 @@ pub async fn set<A: Answer>(
         tx.user_accounts().save(&account).await?;
         an_owner_stays(tx, &before, &account).await?;
         let custom = roles::custom_of(tx, &account.roles).await?;
-        let tell = |roles: &RoleIds| roles_detail(roles).unwrap_or(Detail::Null);
+        let mut both = roles::custom_of(tx, &before.roles).await?;
+        both.extend(custom.iter().cloned());
+        let tell = |roles: &RoleIds| roles_detail(roles, &both).unwrap_or(Detail::Null);
         let change = vec![("from".to_owned(), tell(&before.roles)), ("to".to_owned(), tell(&account.roles))];
         let more = vec![("changes".to_owned(), Detail::Map(vec![("roles".to_owned(), Detail::Map(change))]))];
         let fact = fact(&account, custom, Verb::Updated, more);

@@ -5,9 +5,10 @@ use claviger_domain::account::{AccountStatus, UserAccount};
 use claviger_domain::audit::{Detail, Verb};
 use claviger_domain::capability::Capability;
 use claviger_domain::capability::Capability::{DeleteUsers, ManageUsers};
-use claviger_domain::ids::{OrganizationId, UserAccountId};
+use claviger_domain::ids::{AdminKeyId, OrganizationId, UserAccountId};
 use claviger_domain::revision::{Precondition, Revision};
-use claviger_domain::role::RoleIds;
+use claviger_domain::role::{Role, RoleIds};
+use claviger_domain::text::ExternalId;
 use claviger_store::{Tables, Tx};
 
 use super::{Create, Seen, Standing, Update, an_owner_stays, fact, held, may_act_for, see};
@@ -39,7 +40,12 @@ pub async fn create<A: Answer>(
     } = create;
     call.change(ManageUsers, word, async |tx: &Tx, now: Timestamp| {
         let Tenant { organization, admin_key } = call.tenant(organization)?;
+        if external_id.is_some() {
+            // Before the shared hold on the same row: two that wait for each other's would never go on.
+            tx.organizations().find_for_update_unscoped(organization).await?;
+        }
         let organization = organizations::usable(tx, organization).await?.id;
+        free_external_id(tx, organization, admin_key, external_id.as_ref()).await?;
         let (roles, custom) = roles::named(tx, organization, &roles).await?;
         call.may_grant(tx, ManageUsers, now, &roles.permissions(&custom)).await?;
         let account = UserAccount {
@@ -60,7 +66,7 @@ pub async fn create<A: Answer>(
             revision: Revision::FIRST,
         };
         tx.user_accounts().insert(&account).await?;
-        let more = roles_detail(&account.roles).map(|roles| ("roles".to_owned(), roles));
+        let more = roles_detail(&account.roles, &custom).map(|roles| ("roles".to_owned(), roles));
         let fact = fact(&account, custom, Verb::Created, more.into_iter().collect());
         Ok(Changed { outcome: see(tx, account).await?, entries: vec![fact] })
     })
@@ -117,8 +123,7 @@ pub async fn update<A: Answer>(
             Detail::text_or_null(id.as_ref())
         });
         changes.apply("email", &mut account.email, email, |email| Detail::text_or_null(email.as_ref()));
-        // A partner's metadata may hold anything; that it changed is enough for the log.
-        changes.apply("metadata", &mut account.metadata, metadata, |_| Detail::Null);
+        changes.apply("metadata", &mut account.metadata, metadata, Detail::metadata);
         changes.apply("billing_plan", &mut account.billing_plan, billing_plan, |plan| {
             Detail::text_or_null(plan.as_ref())
         });
@@ -130,8 +135,10 @@ pub async fn update<A: Answer>(
         });
         if let Field::Set(named) = roles {
             let given = assigned(call, tx, ManageUsers, &account, &named, now).await?;
+            let mut known = roles::custom_of(tx, &account.roles).await?;
+            known.extend(roles::custom_of(tx, &given).await?);
             changes.apply("roles", &mut account.roles, Field::Set(given), |roles| {
-                roles_detail(roles).unwrap_or(Detail::Null)
+                roles_detail(roles, &known).unwrap_or(Detail::Null)
             });
         }
         if let Some((status, verb)) = turned {
@@ -143,6 +150,10 @@ pub async fn update<A: Answer>(
         }
         let account = account.touched(now);
         let custom = roles::custom_of(tx, &account.roles).await?;
+        if account.external_id != before.external_id {
+            free_external_id(tx, account.organization, account.admin_key, account.external_id.as_ref())
+                .await?;
+        }
         tx.user_accounts().save(&account).await?;
         an_owner_stays(tx, &before, &account).await?;
         let mut entries = Vec::new();
@@ -157,6 +168,23 @@ pub async fn update<A: Answer>(
         Ok(Changed { outcome: see(tx, account).await?, entries })
     })
     .await
+}
+
+/// That no user of the other kind has this external id: gateways tell it with the organization's id and nothing else, and
+/// an application could not tell the two users apart. The caller holds the organization's row. Two partners' users may
+/// share one, as the partner surface has it; their keys are of different admin keys.
+async fn free_external_id(
+    tx: &Tx,
+    organization: OrganizationId,
+    admin_key: Option<AdminKeyId>,
+    external_id: Option<&ExternalId>,
+) -> Result<(), Error> {
+    let Some(external_id) = external_id else { return Ok(()) };
+    let users = tx.user_accounts();
+    match users.is_external_id_of_other_kind_unscoped(organization, admin_key, external_id).await? {
+        true => Err(Error::ExternalIdTaken),
+        false => Ok(()),
+    }
 }
 
 /// The new status and what it is called to get there; `None` when it stays.
@@ -214,7 +242,14 @@ pub async fn delete<A: Answer>(
     .await
 }
 
-/// Roles for the audit log; `None` of none.
-pub(crate) fn roles_detail(roles: &RoleIds) -> Option<Detail> {
-    (!roles.is_empty()).then(|| Detail::Text(roles.to_string()))
+/// Roles for the audit log, each with its id and its name at that time; `None` of none. `custom` are those among them
+/// that the organization made.
+pub(crate) fn roles_detail(roles: &RoleIds, custom: &[Role]) -> Option<Detail> {
+    let told = roles::known(roles, custom).into_iter().map(|role| {
+        Detail::Map(vec![
+            ("id".to_owned(), Detail::Text(role.id().to_string())),
+            ("name".to_owned(), Detail::Text(role.name().to_owned())),
+        ])
+    });
+    (!roles.is_empty()).then(|| Detail::List(told.collect()))
 }

@@ -209,9 +209,8 @@ impl Watch {
 
     /// Closes the connections whose request has not arrived as a whole; answers how many there were.
     pub(super) fn close_unasked(&mut self) -> usize {
-        let unasked = |connection: &&Connection| {
-            !connection.serving.is_finished() && connection.pulse.awaits_request()
-        };
+        let unasked =
+            |connection: &&Connection| !connection.serving.is_finished() && connection.pulse.awaits_request();
         let closed = self.connections.iter().filter(unasked).inspect(|connection| {
             tracing::debug!(peer = %connection.peer, "connection closed: its request has not arrived");
             connection.serving.abort();

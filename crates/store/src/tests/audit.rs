@@ -31,7 +31,7 @@ async fn entries_are_read_back(store: Store) {
     read_back(&store, &bare).await;
     let text = |text: &str| Detail::Text(text.to_owned());
     let full = Entry {
-        author: Author { entity: Some("Acme 'n' Söhne".into()), ..entry(2, "usage.read", &author).author },
+        author: Author { name: Some("Acme 'n' Söhne".into()), ..entry(2, "usage.read", &author).author },
         target: Some(Target { resource: Resource::UserAccount, id: uuid(3, 1) }),
         address: Some("2001:db8::1".parse().unwrap()),
         details: vec![
@@ -49,7 +49,7 @@ async fn entries_are_read_back(store: Store) {
     let mut n = 2;
     for kind in AuthorKind::ALL {
         n += 1;
-        let author_without_key = Author { kind: *kind, id: None, entity: None, organization: None };
+        let author_without_key = Author { kind: *kind, ..Author::UNKNOWN };
         read_back(&store, &Entry { author: author_without_key, address, ..entry(n, "usage.read", &author) })
             .await;
     }
@@ -76,8 +76,9 @@ async fn filters_agree_with_the_entries(store: Store) {
             entry.author = Author {
                 kind: AuthorKind::Bootstrap,
                 id: Some(uuid(8, 1)),
-                entity: None,
+                name: None,
                 organization: None,
+                user: None,
             };
         }
         entry.target = (dice.below(3) > 0)
