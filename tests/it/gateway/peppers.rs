@@ -86,6 +86,8 @@ fn later(world: &World, days: i64, versions: &[u32]) -> App {
     let settings = Settings {
         peppers: Peppers::new(versions.iter().map(keys).collect()).unwrap(),
         admin_limit_per_minute: 0,
+        admin_limit_of_organization: 0,
+        reports_per_minute: 0,
         durability: Durability::default(),
         retention: Retention { audit: Some(30), ..Retention::default() },
     };
