@@ -234,6 +234,9 @@ impl Call {
     ///
     /// Both the caller's authority and the time are asked inside the transaction: a body that arrives
     /// slowly, or a queue for the writer, must not let a key act that was revoked meanwhile.
+    ///
+    /// Memory takes the change in only when its commit is certain. A change of unknown outcome reaches it through the
+    /// change feed, if it was stored.
     pub(crate) async fn change_in<T: Send, A: Answer>(
         &self,
         lane: Lane,

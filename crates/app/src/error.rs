@@ -168,6 +168,9 @@ pub enum Error {
     /// A decided call cannot be written down, or not brought to disk: its answer is withheld.
     #[error("the call cannot be counted")]
     NotCounted(#[source] JournalError),
+    /// The commit failed in a way that does not tell whether the change is stored.
+    #[error("it is not known whether the change was stored")]
+    UnknownOutcome(#[source] StoreError),
     /// The database does not answer.
     #[error("the database is not available")]
     Unavailable(#[source] StoreError),
@@ -191,6 +194,7 @@ impl Error {
             | Self::Busy
             | Self::TooManyReports { .. }
             | Self::NotCounted(_)
+            | Self::UnknownOutcome(_)
             | Self::Unavailable(_)
             | Self::Internal(_) => false,
             Self::BeyondCeiling { .. }
@@ -238,6 +242,7 @@ impl From<StoreError> for Error {
             StoreError::Conflict(Constraint::Slug | Constraint::UsageReport) | StoreError::Overtaken => {
                 Self::Overtaken
             }
+            StoreError::UnknownOutcome(_) => Self::UnknownOutcome(error),
             StoreError::Unavailable(_) | StoreError::MissingPepper(_) => Self::Unavailable(error),
             other => Self::Internal(other.into()),
         }

@@ -260,8 +260,9 @@ fn dress(headers: &mut HeaderMap, request_id: &str, quotas: &[Quota]) {
 pub(crate) fn is_mistake(fault: &Fault) -> bool {
     matches!(
         fault,
-        Fault::App(Error::Unavailable(_) | Error::Internal(_) | Error::NotCounted(_))
-            | Fault::Panic
+        Fault::App(
+            Error::UnknownOutcome(_) | Error::Unavailable(_) | Error::Internal(_) | Error::NotCounted(_)
+        ) | Fault::Panic
             | Fault::Timeout
     )
 }
@@ -269,7 +270,12 @@ pub(crate) fn is_mistake(fault: &Fault) -> bool {
 /// What is not the caller's doing goes to the log, with all that is known of it.
 pub(crate) fn tell_mistakes(fault: &Fault) {
     match fault {
-        Fault::App(error @ (Error::Unavailable(_) | Error::Internal(_) | Error::NotCounted(_))) => {
+        Fault::App(
+            error @ (Error::UnknownOutcome(_)
+            | Error::Unavailable(_)
+            | Error::Internal(_)
+            | Error::NotCounted(_)),
+        ) => {
             tracing::error!(error = error as &dyn std::error::Error, "the request failed");
         }
         Fault::Panic => tracing::error!("a handler panicked"),

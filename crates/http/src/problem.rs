@@ -354,6 +354,12 @@ fn of_use_case(error: &Error) -> (StatusCode, &'static str, String) {
         Error::Busy => {
             text(StatusCode::SERVICE_UNAVAILABLE, "service_unavailable", "Too much is under way; try again")
         }
+        Error::UnknownOutcome(_) => text(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "outcome_unknown",
+            "It is not known whether the change was stored. Repeat the request with the same Idempotency-Key, or read \
+             the resource back.",
+        ),
         Error::Unavailable(_) => {
             text(StatusCode::SERVICE_UNAVAILABLE, "service_unavailable", "The database is not available")
         }

@@ -49,9 +49,38 @@ pub enum StoreError {
         /// The first unknown change, by its file's name.
         change: String,
     },
+    /// The commit failed in a way that does not tell whether the change is stored: reading it back does.
+    #[error("it is not known whether the change was stored")]
+    UnknownOutcome(#[source] DbErr),
     /// The database cannot be reached, is too busy, or failed in a way no caller can mend.
     #[error("the database is not available")]
     Unavailable(#[source] DbErr),
+}
+
+impl StoreError {
+    /// What a failed commit means. Only an error that is known to come before the commit takes effect means that
+    /// nothing was stored.
+    pub(crate) fn of_commit(error: DbErr) -> Self {
+        let code = database_code(&error);
+        let is_undone = match code.as_deref() {
+            // SQLite: busy (with its extended codes), and full, which a write before the commit record meets.
+            Some("5" | "261" | "517" | "773" | "13") => true,
+            // PostgreSQL: serialization failures and broken constraints undo the transaction.
+            Some(code) if code.len() == 5 => {
+                code.starts_with("40") && code != "40003" || code.starts_with("23")
+            }
+            _ => false,
+        };
+        if is_undone { error.into() } else { Self::UnknownOutcome(error) }
+    }
+}
+
+fn database_code(error: &DbErr) -> Option<String> {
+    let (DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause))) = error
+    else {
+        return None;
+    };
+    cause.as_database_error()?.code().map(std::borrow::Cow::into_owned)
 }
 
 impl From<DbErr> for StoreError {
@@ -68,12 +97,7 @@ impl From<DbErr> for StoreError {
 /// PostgreSQL has ended one of two transactions that waited for one another (SQLSTATE 40P01), or that cannot both have
 /// come first (40001): whoever tries again will not meet the other.
 fn is_deadlock(error: &DbErr) -> bool {
-    let (DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause))) = error
-    else {
-        return false;
-    };
-    let is_of = |code: &str| matches!(code, "40P01" | "40001");
-    cause.as_database_error().is_some_and(|error| error.code().as_deref().is_some_and(is_of))
+    matches!(database_code(error).as_deref(), Some("40P01" | "40001"))
 }
 
 /// SQLite names the columns (`user_accounts.external_id`), PostgreSQL the index.

@@ -12,7 +12,8 @@ impl Store {
     /// being dropped included.
     ///
     /// # Errors
-    /// What `work` answers, or [`StoreError`] when the transaction cannot begin or commit.
+    /// What `work` answers, or [`StoreError`] when the transaction cannot begin or commit;
+    /// [`StoreError::UnknownOutcome`] when the commit may or may not have taken effect.
     pub async fn transaction<T, E: From<StoreError>>(
         &self,
         work: impl AsyncFnOnce(&Tx) -> Result<T, E>,
@@ -62,7 +63,7 @@ impl Store {
         }
         if let Err(error) = tx.0.commit().await {
             self.suspect.mark();
-            return Err(error.into());
+            return Err(StoreError::of_commit(error));
         }
         Ok(())
     }

@@ -143,6 +143,11 @@ fn of_use_case(error: &Error) -> (StatusCode, String) {
         }
         // Usage reports are sent to the gateway surface.
         Error::TooManyReports { .. } => text(StatusCode::TOO_MANY_REQUESTS, "Rate limit exceeded"),
+        Error::UnknownOutcome(_) => text(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "It is not known whether the change was stored. Repeat the request with the same Idempotency-Key, or read \
+             the resource back.",
+        ),
         Error::Busy | Error::NotCounted(_) | Error::Unavailable(_) => {
             text(StatusCode::SERVICE_UNAVAILABLE, "Service temporarily unavailable")
         }
