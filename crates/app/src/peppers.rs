@@ -259,5 +259,5 @@ pub async fn seal_chains(app: &App) -> Result<(), Error> {
 /// # Errors
 /// [`StoreError`] when the database does not take it.
 pub async fn give_up(app: &App, version: PepperVersion) -> Result<(), StoreError> {
-    app.store().transaction(async |tx: &Tx| tx.pepper_checks().delete(version).await).await
+    app.write_bulk("peppers", async |tx: &Tx| tx.pepper_checks().delete(version).await).await
 }

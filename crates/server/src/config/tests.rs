@@ -115,6 +115,8 @@ fn each_wrong_value_names_the_setting_the_form_and_an_example() {
         ("CLAVIGER_ADMIN_LIMIT_PER_MINUTE", "-1"),
         ("CLAVIGER_ADMIN_LIMIT_PER_MINUTE", "+1"),
         ("CLAVIGER_ADMIN_LIMIT_PER_MINUTE", "1000001"),
+        ("CLAVIGER_ADMIN_LIMIT_PER_ORGANIZATION", "1000001"),
+        ("CLAVIGER_REPORTS_LIMIT_PER_MINUTE", "999"),
         ("CLAVIGER_JOURNAL_MAX_MIB", "0"),
         ("CLAVIGER_JOURNAL_MAX_MIB", "1G"),
         ("CLAVIGER_JOURNAL_DURABILITY", "always"),
