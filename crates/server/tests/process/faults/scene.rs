@@ -193,7 +193,7 @@ impl Scene {
             if reply.answer() == Answer::Done {
                 break;
             }
-            if begun.elapsed() > Duration::from_secs(30) {
+            if begun.elapsed() > Duration::from_secs(8) {
                 self.ledger.loss(format!("NOT RECOVERED: {what}: {reply:?}"));
                 break;
             }
