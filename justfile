@@ -66,6 +66,10 @@ kill-gateway:
 revoke:
     CLAVIGER_TEST_REVOCATIONS=1000 cargo test -p claviger-server --test process -- --nocapture gateway_revoke
 
+# One tenant at its worst on every surface, and what another one's calls take beside it and alone
+fairness rounds="300":
+    CLAVIGER_TEST_FAIRNESS_ROUNDS={{ rounds }} cargo test --release -p claviger-server --test process -- --nocapture fairness
+
 # Licences, advisories, banned and doubled crates (needs `cargo install cargo-deny`)
 deny:
     cargo deny --workspace --config .cargo/deny.toml check

@@ -6,6 +6,7 @@ mod m20261122_000001_create_tenants;
 mod m20261122_000002_create_credentials;
 mod m20261122_000003_create_records;
 mod m20261122_000004_keep_tallies;
+mod m20261122_000005_create_installation;
 mod schema;
 
 /// Applies the changes in order.
@@ -20,6 +21,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000002_create_credentials::Migration),
             Box::new(m20261122_000003_create_records::Migration),
             Box::new(m20261122_000004_keep_tallies::Migration),
+            Box::new(m20261122_000005_create_installation::Migration),
         ]
     }
 }

@@ -33,6 +33,7 @@ impl MigrationTrait for Migration {
             .col(text("default_limits"))
             .col(number_null("kept_audit_days"))
             .col(number_null("kept_usage_days"))
+            .col(text("resource_limits"))
             .col(number("created_at"))
             .col(number_null("updated_at"))
             .col(number("revision"))
@@ -43,6 +44,7 @@ impl MigrationTrait for Migration {
             .col(bytes("digest"))
             .col(number("pepper"))
             .col(text("prefix"))
+            .col(text("made_by"))
             .col(number("created_at"))
             .col(number_null("revoked_at"))
             .take();
@@ -107,6 +109,7 @@ impl MigrationTrait for Migration {
             .col(text("default_limits"))
             .col(number_null("kept_audit_days"))
             .col(number_null("kept_usage_days"))
+            .col(text("resource_limits"))
             .col(text("forward_auth_dialect"))
             .col(text("cors_origins"))
             .col(number_null("updated_at"))
@@ -146,6 +149,14 @@ impl MigrationTrait for Migration {
             .execute_unprepared(
                 "CREATE UNIQUE INDEX user_accounts_own_external_id \
                  ON user_accounts (organization_id, external_id) WHERE admin_key_id IS NULL",
+            )
+            .await?;
+        // An organization's own user and a partner's do not share one: this finds the partners'.
+        manager
+            .get_connection()
+            .execute_unprepared(
+                "CREATE INDEX user_accounts_partners_external_id \
+                 ON user_accounts (organization_id, external_id) WHERE admin_key_id IS NOT NULL",
             )
             .await?;
         // One bootstrap key is in force at a time; an old one may come back. Both databases take this form.

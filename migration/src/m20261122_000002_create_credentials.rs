@@ -2,7 +2,9 @@
 
 use sea_orm_migration::prelude::*;
 
-use crate::schema::{bytes, id, index, number, number_null, references, text, text_null, uuid, uuid_null};
+use crate::schema::{
+    bytes, flag, id, index, number, number_null, references, text, text_null, uuid, uuid_null,
+};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
@@ -25,6 +27,7 @@ impl MigrationTrait for Migration {
             .col(text_null("description"))
             .col(text("prefix"))
             .col(text("scopes"))
+            .col(flag("manages_keys"))
             .col(text("limits"))
             .col(number("credits_grant"))
             .col(number_null("credits_remaining"))
@@ -83,6 +86,7 @@ impl MigrationTrait for Migration {
         // Lists leave revoked credentials out unless asked; both databases take this form.
         for statement in [
             "CREATE INDEX credentials_live ON credentials (admin_key_id, id) WHERE revoked_at IS NULL",
+            "CREATE INDEX credentials_managing_keys ON credentials (organization_id, id) WHERE manages_keys AND revoked_at IS NULL",
             "CREATE INDEX credentials_live_of ON credentials (organization_id, id) WHERE revoked_at IS NULL",
         ] {
             manager.get_connection().execute_unprepared(statement).await?;

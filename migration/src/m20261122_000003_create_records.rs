@@ -68,16 +68,20 @@ impl MigrationTrait for Migration {
             .primary_key(Index::create().col("journal_id").col("lane"))
             .take();
         // The log outlives what it tells of: no foreign keys.
+        // `revision` grows with each insertion: servers follow the changes of other processes by it.
         let audit_log = Table::create()
             .table("audit_log")
-            .col(id("id"))
+            .col(ColumnDef::new("revision").big_integer().not_null().auto_increment().primary_key())
+            .col(uuid("id").unique_key())
             .col(number("at"))
             .col(text("action"))
             .col(ColumnDef::new("is_change").boolean().not_null())
             .col(text("author_kind"))
             .col(uuid_null("author_id"))
-            .col(text_null("author_entity"))
+            .col(text_null("author_name"))
             .col(uuid_null("author_organization_id"))
+            .col(uuid_null("author_user_id"))
+            .col(text_null("author_user_name"))
             .col(uuid_null("admin_key_id"))
             .col(uuid_null("organization_id"))
             .col(text_null("target_type"))
@@ -130,6 +134,8 @@ impl MigrationTrait for Migration {
             index("audit_log", &["author_id", "id"], false),
             index("audit_log", &["organization_id", "is_change", "id"], false),
             index("audit_log", &["chain_id", "sequence"], true),
+            // Each start asks whether entries need a pepper that is not configured.
+            index("audit_log", &["pepper"], false),
             index("kept_answers", &["created_at"], false),
         ] {
             manager.create_index(index).await?;

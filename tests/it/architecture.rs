@@ -184,6 +184,16 @@ fn files_stay_short_and_say_why_they_exist() {
 }
 
 #[test]
+fn every_write_of_the_application_goes_through_the_write_queue() {
+    let callers: Vec<_> = files()
+        .into_iter()
+        .filter(|(file, text)| file.contains("crates/app/src/") && text.contains(".transaction("))
+        .map(|(file, _)| file)
+        .collect();
+    assert!(matches!(&callers[..], [only] if only.ends_with("app/src/write_queue.rs")), "{callers:?}");
+}
+
+#[test]
 fn time_and_randomness_are_arguments() {
     let ambient = [
         "Utc::now",

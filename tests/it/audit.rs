@@ -1,7 +1,9 @@
 //! The audit log: what it says of each call, and to whom.
 
+mod actors;
 mod changes;
 mod export;
+mod filtered;
 mod origins;
 mod reads;
 mod refusals;

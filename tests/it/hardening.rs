@@ -183,8 +183,9 @@ async fn a_given_bootstrap_key_may_come_back() {
     let mut random = world.random();
     let [one, two] = [0, 1].map(|_| Plaintext::generate(KeyFormat::Bootstrap, &mut random));
     for key in [&one, &two, &one] {
-        assert!(matches!(bootstrap::ensure(&world.app, Some(key.clone())).await, Ok(Ensured::Replaced)));
-        assert!(matches!(bootstrap::ensure(&world.app, Some(key.clone())).await, Ok(Ensured::Present)));
+        let ensure = async || bootstrap::ensure(&world.app, Some(key.clone()), "a test").await;
+        assert!(matches!(ensure().await, Ok(Ensured::Replaced(before)) if before.made_by == "a test"));
+        assert!(matches!(ensure().await, Ok(Ensured::Present(key)) if key.made_by == "a test"));
         assert_eq!(world.bearer(key.expose()).get("/v1/admin/me").await.status, 200);
     }
     assert_eq!(world.bearer(two.expose()).get("/v1/admin/me").await.status, 403);

@@ -6,6 +6,7 @@ mod architecture;
 mod audit;
 mod authority;
 mod concurrency;
+mod documented;
 mod gateway;
 mod hardening;
 mod hostile;

@@ -3,6 +3,7 @@
 
 mod conditions;
 mod dialects;
+mod encodings;
 mod headers;
 mod limits;
 mod metrics;

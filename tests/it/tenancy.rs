@@ -6,3 +6,4 @@ mod isolation;
 mod lifetimes;
 mod parity;
 mod retention;
+mod shares;

@@ -8,6 +8,7 @@ use claviger_domain::capability::Capability::{ManageAdminKeys, RevokeSelf};
 use claviger_domain::capability::{Capability, CapabilitySet};
 use claviger_domain::ids::{AdminKeyId, OrganizationId};
 use claviger_domain::page::{Slice, Window};
+use claviger_domain::resource_limits::LimitedResource;
 use claviger_domain::revision::{Precondition, Revision};
 use claviger_domain::secret::{KeyFormat, Plaintext};
 use claviger_domain::text::Name;
@@ -54,10 +55,14 @@ pub enum Me {
     Bootstrap { key: BootstrapKey, capabilities: CapabilitySet },
 }
 
+/// So many organizations of one name are told.
+const MOST_CANDIDATES: u64 = 10;
+
 /// Issues an admin key. An entity of that name is joined; without one, the organization is opened.
 ///
 /// # Errors
-/// [`Error::ExpiryInThePast`]; [`Error::OrganizationSuspended`] when the entity is.
+/// [`Error::ExpiryInThePast`]; [`Error::OrganizationSuspended`] when the entity is; [`Error::AmbiguousEntity`] when
+/// there are several of that name; [`Error::LimitReached`].
 pub async fn create<A: Answer>(
     call: &Call,
     create: Create,
@@ -70,9 +75,17 @@ pub async fn create<A: Answer>(
             return Err(Error::ExpiryInThePast);
         }
         let mut entries = Vec::new();
-        let organization = match tx.organizations().find_by_given_name_unscoped(&entity).await? {
+        let mut named = tx.organizations().find_by_given_name_unscoped(&entity, MOST_CANDIDATES).await?;
+        if named.len() > 1 {
+            return Err(Error::AmbiguousEntity(named.into_iter().map(|it| (it.id, it.slug)).collect()));
+        }
+        let organization = match named.pop() {
             Some(organization) if organization.is_suspended() => return Err(Error::OrganizationSuspended),
-            Some(organization) => organization,
+            Some(organization) => {
+                let organization = organizations::usable(tx, organization.id).await?;
+                organizations::has_room(call, tx, &organization, LimitedResource::AdminKeys).await?;
+                organization
+            }
             None => {
                 let (organization, fact) = organizations::open(call, tx, entity, now).await?;
                 entries.push(fact);
@@ -205,7 +218,7 @@ pub async fn revoke<A: Answer>(
 ) -> Result<A, Error> {
     call.require(ManageAdminKeys)?;
     let end = async |tx: &Tx, now: Timestamp| end(call, tx, id, precondition, now).await;
-    call.change(ManageAdminKeys, word, end).await
+    call.revocation(ManageAdminKeys, word, end).await
 }
 
 /// As [`revoke`], by the key itself.
@@ -215,7 +228,7 @@ pub async fn revoke<A: Answer>(
 pub(crate) async fn revoke_own(call: &Call, id: AdminKeyId) -> Result<(), Error> {
     call.require(RevokeSelf)?;
     let end = async |tx: &Tx, now: Timestamp| end(call, tx, id, &Precondition::None, now).await;
-    let Direct(_) = call.change(RevokeSelf, Direct, end).await?;
+    let Direct(_) = call.revocation(RevokeSelf, Direct, end).await?;
     Ok(())
 }
 

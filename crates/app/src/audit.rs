@@ -14,6 +14,7 @@ mod retention;
 mod verify;
 
 pub use claviger_store::{AuditFilter as Filter, AuditSearch as Search};
+pub(crate) use export::EXPORTS_AT_ONCE;
 pub use export::{Export, Format, export};
 pub use retention::prune;
 pub(crate) use retention::{prune_all, seal_anew};

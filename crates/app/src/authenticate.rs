@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::Guard;
 use claviger_domain::Timestamp;
-use claviger_domain::actor::{Actor, Owner, Presented};
+use claviger_domain::actor::{Actor, CallerNames, Owner, Presented};
 use claviger_domain::capability::{Capability, Door};
 use claviger_domain::credential::Credential;
 use claviger_domain::scope::{Held, Scopes};
@@ -45,9 +45,22 @@ pub async fn admin(
             let actor = match remembered {
                 Some(actor) => actor,
                 None => {
-                    let found = app.store().admin_keys().find_by_digest_unscoped(&digests).await?;
-                    let (found, organization) = found.ok_or(Error::UnknownKey)?;
-                    let actor = found.actor(&organization, now).ok_or(Error::UnknownKey)?;
+                    // Keys that were in force lately are read at once; any other may be a guess, and waits in line.
+                    let is_known = app.recent().is_known(&digests);
+                    let look_up = async || {
+                        let found = app.store().admin_keys().find_by_digest_unscoped(&digests).await?;
+                        Ok(found
+                            .map(|(key, organization)| (key.actor(&organization, now), key, organization)))
+                    };
+                    let found = match is_known {
+                        true => look_up().await?,
+                        false => memory::look_up_guess(app, key.into(), look_up).await?,
+                    };
+                    let Some((Some(actor), found, organization)) = found else {
+                        app.recent().note_not_in_force(&digests);
+                        return Err(Error::UnknownKey);
+                    };
+                    app.recent().note_in_force(&digests);
                     let allowlist = &organization.settings.ip_allowlist;
                     if !allowlist.admits(address) {
                         return Err(Error::AddressNotAllowed);
@@ -93,7 +106,12 @@ pub async fn at(
                 Some(Code::IpNotAllowed) => return Err(Error::AddressNotAllowed),
                 Some(_) => return Err(Error::UnknownKey),
             }
-            let actor = Actor::credential(known.presented(), door, known.held());
+            let mut actor = Actor::credential(known.presented(), door, known.held());
+            // Gateways' calls are not logged one by one, and come too often to copy names.
+            if door != Door::Gateway {
+                let user = known.user_account.as_ref().map(|account| account.name.clone());
+                actor = actor.named(CallerNames { key: known.snapshot.name.clone(), user });
+            }
             // Gateways do not ask for it, and counting its holders would make their threads wait for each other.
             let organization = (door == Door::Organization).then(|| Guard::into_inner(known.organization));
             Ok(Authenticated { actor, organization })
@@ -112,7 +130,11 @@ pub struct Authenticated {
 
 async fn bootstrap(app: &App, key: &Plaintext) -> Result<Actor, Error> {
     let digests = app.peppers().candidates(key);
-    let found = app.store().bootstrap_keys().find_live_unscoped(&digests).await?;
+    let look_up = async || Ok(app.store().bootstrap_keys().find_live_unscoped(&digests).await?);
+    let found = match app.bootstrap_key(key.into()) {
+        Some(_) => look_up().await?,
+        None => memory::look_up_guess(app, key.into(), look_up).await?,
+    };
     found.map(|found| Actor::Bootstrap(found.id)).ok_or(Error::UnknownKey)
 }
 
@@ -145,8 +167,9 @@ pub(crate) async fn again(
         Actor::Credential { id, secret, door, .. } => {
             let found = tx.credentials().find(Owner::Installation, *id).await?;
             let credential = found.filter(|it| it.revoked.is_none()).ok_or(Error::UnknownKey)?;
+            let names = names_of(tx, &credential).await?;
             if ends {
-                return Ok(actor.clone());
+                return Ok(actor.clone().named(names));
             }
             // Rotated meanwhile, the key that was presented is nobody's.
             let presented = tx.secrets().find(*id, *secret).await?;
@@ -158,11 +181,20 @@ pub(crate) async fn again(
                 organization: credential.organization,
                 user_account: credential.user_account,
             };
-            let actor = Actor::credential(key, *door, &scopes);
+            let actor = Actor::credential(key, *door, &scopes).named(names);
             actor.require(capability)?;
             Ok(actor)
         }
     }
+}
+
+/// What a credential, and the user it is bound to, are called.
+async fn names_of(tx: &Tx, credential: &Credential) -> Result<CallerNames, Error> {
+    let user = match credential.user_account {
+        Some(user) => tx.user_accounts().find_many(Owner::Installation, &[user]).await?.pop(),
+        None => None,
+    };
+    Ok(CallerNames { key: credential.name.clone(), user: user.map(|user| user.name) })
 }
 
 /// What a credential holds at `now`; `None` when its key opens nothing, as far as that does not depend on

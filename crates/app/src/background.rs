@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::repeat::KEPT_FOR;
-use crate::{App, Error, audit, drain, memory, reports};
+use crate::{App, Error, audit, change_feed, drain, memory, reports};
 
 const BATCH_EVERY: Duration = Duration::from_secs(1);
 /// Draining rests for so many times as long as it took: it costs something for each credential in use, however few or
@@ -25,19 +25,29 @@ const BATCH_EVERY: Duration = Duration::from_secs(1);
 const DRAIN_RESTS: u32 = 50;
 const DRAIN_SOONEST: Duration = Duration::from_secs(1);
 const DRAIN_LATEST: Duration = Duration::from_secs(5);
-const FOLLOW_EVERY: Duration = Duration::from_millis(500);
+pub(crate) const FOLLOW_EVERY: Duration = Duration::from_millis(500);
+/// Between two comparisons of all of memory with the database; each is spread over time by itself.
+const CHECK_EVERY: Duration = Duration::from_secs(10);
 const SYNC_EVERY: Duration = Duration::from_secs(1);
 const FORGET_EVERY: Duration = Duration::from_secs(600);
 /// Rows deleted at once: other writers wait for it.
-const AT_ONCE: u64 = 5_000;
+const AT_ONCE: u64 = 500;
+/// The name of deletions in the write queue.
+pub(crate) const RETENTION: &str = "retention";
 
 /// Runs until `until` completes, then writes what is left.
 pub async fn run(app: App, until: impl Future<Output = ()>) {
     let mut work = JoinSet::new();
     let loading = tokio::spawn(load(app.clone()));
     work.spawn(every(FOLLOW_EVERY, app.clone(), "changes were not followed", |app| async move {
-        memory::follow(&app).await
+        change_feed::follow(&app).await
     }));
+    work.spawn(every(
+        CHECK_EVERY,
+        app.clone(),
+        "memory was not compared with the database",
+        |app| async move { memory::consistency::check_slowly(&app).await },
+    ));
     work.spawn(drain_again(app.clone()));
     work.spawn(every(SYNC_EVERY, app.clone(), "the journal was not handed to the disk", |app| async move {
         app.sync_journal().await
@@ -116,26 +126,27 @@ async fn flush(app: &App) {
     }
 }
 
-/// Deletes what nobody will ask for again: answers kept for repetitions, reports that cannot come again,
+/// Drops from memory what ended more than a day ago, and deletes what nobody will ask for again: answers kept for repetitions, reports that cannot come again,
 /// usage figures finer than they are kept, and entries of the audit log older than they are kept. Also sees to it that no chain of the log ends under an old pepper.
 ///
 /// # Errors
 /// [`Error::Unavailable`] when the database does not take it.
 pub async fn forget(app: &App) -> Result<(), Error> {
     let now = app.now();
+    memory::forget_ended(app).await?;
     forget_old_answers(app).await?;
     // One that lay ahead of its time comes into reach later.
     let old = now - reports::KNOWN_FOR - reports::AHEAD;
     let delete = async |tx: &Tx| Ok(tx.usage_reports().delete_older_unscoped(old, AT_ONCE).await?);
-    while app.store().transaction::<_, Error>(delete).await? > 0 {}
+    while app.write_bulk::<_, Error>(RETENTION, delete).await? > 0 {}
     for (span, before) in app.retention().ends(now) {
         let delete =
             async |tx: &Tx| Ok(tx.usage().delete_older(Owner::Installation, span, before, AT_ONCE).await?);
-        while app.store().transaction::<_, Error>(delete).await? > 0 {}
+        while app.write_bulk::<_, Error>(RETENTION, delete).await? > 0 {}
         let delete = async |tx: &Tx| {
             Ok(tx.usage_outcomes().delete_older(Owner::Installation, span, before, AT_ONCE).await?)
         };
-        while app.store().transaction::<_, Error>(delete).await? > 0 {}
+        while app.write_bulk::<_, Error>(RETENTION, delete).await? > 0 {}
     }
     audit::seal_anew(app).await?;
     let own = app.store().organizations().keeping_unscoped().await?;
@@ -162,10 +173,10 @@ pub async fn forget(app: &App) -> Result<(), Error> {
 async fn forget_usage_of(app: &App, owner: Owner, before: i64) -> Result<(), Error> {
     for span in Span::ALL {
         let delete = async |tx: &Tx| Ok(tx.usage().delete_older(owner, span, before, AT_ONCE).await?);
-        while app.store().transaction::<_, Error>(delete).await? > 0 {}
+        while app.write_bulk::<_, Error>(RETENTION, delete).await? > 0 {}
         let delete =
             async |tx: &Tx| Ok(tx.usage_outcomes().delete_older(owner, span, before, AT_ONCE).await?);
-        while app.store().transaction::<_, Error>(delete).await? > 0 {}
+        while app.write_bulk::<_, Error>(RETENTION, delete).await? > 0 {}
     }
     Ok(())
 }
@@ -182,7 +193,8 @@ fn start_of_kept(days: u32, now: Timestamp) -> i64 {
 /// [`Error::Unavailable`] when the database does not take it.
 pub async fn forget_old_answers(app: &App) -> Result<u64, Error> {
     let before = app.now() - KEPT_FOR;
-    app.store().transaction(async |tx: &Tx| Ok(tx.kept_answers().delete_older_unscoped(before).await?)).await
+    app.write_bulk(RETENTION, async |tx: &Tx| Ok(tx.kept_answers().delete_older_unscoped(before).await?))
+        .await
 }
 
 impl crate::Retention {

@@ -13,8 +13,10 @@ use claviger_domain::text::Name;
 use claviger_store::{Tables, Tx};
 use uuid::Uuid;
 
+use crate::error::Whose;
 use crate::memory::Learn;
 use crate::repeat::{Repeat, damaged};
+use crate::write_queue::Lane;
 use crate::{App, Error, State, authenticate};
 
 /// How a call came in.
@@ -95,6 +97,12 @@ impl Call {
         &self.facts.request_id
     }
 
+    /// Where the call came from, as far as that can be told.
+    #[must_use]
+    pub fn address(&self) -> Option<IpAddr> {
+        self.facts.address
+    }
+
     #[must_use]
     pub fn actor(&self) -> &Actor {
         &self.actor
@@ -166,8 +174,24 @@ impl Call {
         let caller = authenticate::again(tx, &self.actor, capability, now).await?;
         match caller.may_not_grant(scopes) {
             lacking if lacking.is_empty() => Ok(()),
-            lacking => Err(Error::BeyondCeiling(lacking)),
+            lacking => Err(Error::BeyondCeiling { lacking, whose: Whose::Caller }),
         }
+    }
+
+    /// Checks that the caller, as it is now, may act for a user who has these permissions: that it could give them.
+    pub(crate) async fn may_act_for(
+        &self,
+        tx: &Tx,
+        capability: Capability,
+        now: Timestamp,
+        permissions: &Scopes,
+    ) -> Result<(), Error> {
+        self.may_grant(tx, capability, now, permissions).await.map_err(|error| match error {
+            Error::BeyondCeiling { lacking, .. } => {
+                Error::BeyondCeiling { lacking, whose: Whose::CallerForUser }
+            }
+            other => other,
+        })
     }
 
     /// The user whose key this caller is as it is now, and stays with.
@@ -185,13 +209,34 @@ impl Call {
         }
     }
 
+    /// As [`change_in`](Self::change_in) the lane of ordinary changes.
+    pub(crate) async fn change<T: Send, A: Answer>(
+        &self,
+        capability: Capability,
+        word: impl FnOnce(T) -> A + Send,
+        work: impl AsyncFnOnce(&Tx, Timestamp) -> Result<Changed<T>, Error>,
+    ) -> Result<A, Error> {
+        self.change_in(Lane::Change, capability, word, work).await
+    }
+
+    /// As [`change_in`](Self::change_in) the lane of what takes rights away, in front of all other writes.
+    pub(crate) async fn revocation<T: Send, A: Answer>(
+        &self,
+        capability: Capability,
+        word: impl FnOnce(T) -> A + Send,
+        work: impl AsyncFnOnce(&Tx, Timestamp) -> Result<Changed<T>, Error>,
+    ) -> Result<A, Error> {
+        self.change_in(Lane::Revocation, capability, word, work).await
+    }
+
     /// Runs a change, its audit entries and the keeping of its answer as one transaction. A repeated
     /// call gets the kept answer, and `work` does not run.
     ///
     /// Both the caller's authority and the time are asked inside the transaction: a body that arrives
     /// slowly, or a queue for the writer, must not let a key act that was revoked meanwhile.
-    pub(crate) async fn change<T: Send, A: Answer>(
+    pub(crate) async fn change_in<T: Send, A: Answer>(
         &self,
+        lane: Lane,
         capability: Capability,
         word: impl FnOnce(T) -> A + Send,
         work: impl AsyncFnOnce(&Tx, Timestamp) -> Result<Changed<T>, Error>,
@@ -203,10 +248,9 @@ impl Call {
         };
         let (answer, learnt) = self
             .app
-            .store()
-            .transaction(async |tx: &Tx| {
+            .write(lane, self.actor.organization(), async |tx: &Tx| {
                 let now = self.app.now();
-                authenticate::again(tx, &self.actor, capability, now).await?;
+                let caller = authenticate::again(tx, &self.actor, capability, now).await?;
                 if let Some(repeat) = &self.repeat
                     && let Some(kept) = repeat.recall(tx, now).await?
                 {
@@ -218,7 +262,7 @@ impl Call {
                 for (place, fact) in (0..).zip(entries) {
                     // A microsecond apart, the entries of one change stay in its order.
                     let at = now + TimeDelta::microseconds(place);
-                    let (entry, learn) = self.entry(fact, at);
+                    let (entry, learn) = self.entry(&caller, fact, at);
                     learnt.push((entry.id, learn));
                     lines.push(entry);
                 }
@@ -238,18 +282,18 @@ impl Call {
         Ok(answer)
     }
 
-    fn entry(&self, fact: Fact, now: Timestamp) -> (Entry, Learn) {
+    fn entry(&self, caller: &Actor, fact: Fact, now: Timestamp) -> (Entry, Learn) {
         let Fact { resource, verb, target, organization, details, learn } = fact;
         let entry = Entry {
             id: AuditEntryId::generate(now, &mut self.app.random()),
             at: now,
             action: Action { resource, verb },
-            author: Author::from(&self.actor),
+            author: Author::from(caller),
             organization,
             target: Some(Target { resource, id: target }),
             address: self.facts.address,
             request_id: self.facts.request_id.clone(),
-            details,
+            details: details.into_iter().map(|(name, value)| (name, value.without_keys())).collect(),
         };
         (entry, learn)
     }

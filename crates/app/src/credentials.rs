@@ -9,6 +9,7 @@ use claviger_domain::capability::Capability::{ManageCredentials, ViewCredentials
 use claviger_domain::credential::{Class, Credential};
 use claviger_domain::ids::{CredentialId, OrganizationId, SecretId};
 use claviger_domain::page::{Slice, Window};
+use claviger_domain::restriction::Restrictions;
 use claviger_domain::revision::Precondition;
 use claviger_domain::scope::Scopes;
 use claviger_domain::secret::{Plaintext, SecretVersion};
@@ -23,6 +24,8 @@ use crate::{App, Call, Error, State};
 mod change;
 mod create;
 mod end;
+mod maker;
+mod managing;
 mod rotate;
 
 pub use change::{Update, disable, enable, update};
@@ -30,6 +33,8 @@ pub use claviger_store::CredentialFilter as Filter;
 pub use create::{Create, Expiry, create, create_many};
 pub(crate) use end::end_all_of_user;
 pub use end::{revoke, revoke_many};
+use maker::{may_act_for_bound_user, may_bind, restrictions};
+pub(crate) use managing::{Gone, a_managing_key_stays};
 pub use rotate::{Rotated, rotate};
 
 /// A credential as its owner sees it.
@@ -108,9 +113,9 @@ async fn held(
     if precondition.admits(credential.revision) { Ok(credential) } else { Err(Error::Stale) }
 }
 
-/// Whoever makes a key more than it is, or gets to see a secret of it, must hold all that the key does. What a
-/// partner's credential opens no scope says, so only who holds every scope surely holds that; partners themselves
-/// reach none but their own.
+/// Whoever makes a key more than it is, or gets to see a secret of it, must hold all that the key does, and may act for
+/// the user that it is bound to. What a partner's credential opens no scope says, so only who holds every scope surely
+/// holds that; partners themselves reach none but their own.
 async fn may_strengthen(call: &Call, tx: &Tx, credential: &Credential, now: Timestamp) -> Result<(), Error> {
     let needed = match (credential.class, call.actor()) {
         (Class::Partner, Actor::Credential { .. }) => &Scopes::everything(),
@@ -121,7 +126,21 @@ async fn may_strengthen(call: &Call, tx: &Tx, credential: &Credential, now: Time
     {
         return Err(Error::BoundElsewhere);
     }
-    call.may_grant(tx, ManageCredentials, now, needed).await
+    call.may_grant(tx, ManageCredentials, now, needed).await?;
+    may_act_for_bound_user(call, tx, credential, now).await
+}
+
+/// As [`may_strengthen`], of a key that is handed out or switched on as it is: it is restricted as much as the caller's.
+async fn may_hand_out(call: &Call, tx: &Tx, credential: &Credential, now: Timestamp) -> Result<(), Error> {
+    may_strengthen(call, tx, credential, now).await?;
+    // A key that hands itself out gains nothing.
+    if matches!(call.actor(), Actor::Credential { id, .. } if *id == credential.id) {
+        return Ok(());
+    }
+    match restrictions(call, tx, credential.organization, now).await? {
+        Some(own) => Ok(own.admit(&Restrictions::from(credential), now)?),
+        None => Ok(()),
+    }
 }
 
 fn already_revoked() -> Error {

@@ -165,8 +165,7 @@ async fn settle(
     if *damaged > 0 {
         tracing::error!(damaged, "entries of the journal are damaged; these calls are not counted");
     }
-    app.store()
-        .transaction(async |tx: &Tx| {
+    app.write_bulk("usage flush", async |tx: &Tx| {
             // An earlier attempt whose answer was lost may still be on its way to its commit, and what an
             // organization's credentials share is spent from by the drains of all servers.
             tx.alone(DRAINING).await?;
@@ -188,7 +187,7 @@ async fn settle(
                 tracing::error!(lost, "the journal names credentials that this database does not know");
             }
             count(tx, &credentials, uses).await?;
-            spend(tx, &credentials, uses, records).await?;
+            spend(app, tx, &credentials, uses, records).await?;
             tx.journal_positions().put(journal, &upto.iter().collect::<Vec<_>>()).await?;
             Ok::<_, Error>(Settled::Written)
         })
@@ -239,8 +238,10 @@ async fn count(tx: &Tx, credentials: &[Credential], uses: &BTreeMap<CredentialId
     Ok(tx.usage_outcomes().add(&outcomes).await?)
 }
 
-/// Spends again, from the database's balances and counters, what the calls have spent from the engine's.
+/// Spends again, from the database's balances and counters, what the calls have spent from the engine's. Counters of
+/// the same owners that no credential names any more are deleted.
 async fn spend(
+    app: &App,
     tx: &Tx,
     credentials: &[Credential],
     uses: &BTreeMap<CredentialId, Use>,
@@ -265,11 +266,18 @@ async fn spend(
     let mut owners: Vec<_> = counters.iter().map(|spent| spent.owner).collect();
     owners.sort_unstable();
     owners.dedup();
+    let mut unnamed = Vec::new();
     for Spent { owner, name, window_seconds, counter } in tx.counters().of_owners(&owners).await? {
-        if let Some(place) = places.get(&(owner, name.as_str(), window_seconds)) {
-            counters[*place].counter = counter;
+        match places.get(&(owner, name.as_str(), window_seconds)) {
+            Some(place) => counters[*place].counter = counter,
+            // Before all credentials are loaded, nobody knows what they name.
+            None if app.is_loaded() && app.engine().counts(owner, &name, window_seconds) == Some(false) => {
+                unnamed.push((owner, name, window_seconds));
+            }
+            None => {}
         }
     }
+    tx.counters().delete(&unnamed).await?;
     let is_spent = |record: &&Record| record.code == Code::Valid && record.cost > 0;
     for record in records.iter().filter(is_spent) {
         let Some(purse) = purses.get_mut(&record.credential) else { continue };

@@ -1,7 +1,14 @@
 //! What a use case can answer instead of success. Facts only: each surface has its own words.
 
+use std::net::IpAddr;
+
 use claviger_domain::actor::Refusal;
 use claviger_domain::audit::Resource;
+use claviger_domain::capability::Capability;
+use claviger_domain::ids::OrganizationId;
+use claviger_domain::organization::Slug;
+use claviger_domain::resource_limits::LimitedResource;
+use claviger_domain::restriction::Unrestricted;
 use claviger_domain::scope::Scope;
 use claviger_domain::settings::InvalidLifetime;
 use claviger_engine::journal::JournalError;
@@ -23,6 +30,25 @@ pub enum State {
     NotAMember,
 }
 
+/// Who lacks the scopes of [`Error::BeyondCeiling`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// The caller, which would grant them.
+    Caller,
+    /// The caller, which would act for a user who has them.
+    CallerForUser,
+    /// The user that the key is bound to.
+    BoundUser,
+}
+
+/// Organizations as errors name them.
+#[must_use]
+pub fn candidates(organizations: &[(OrganizationId, Slug)]) -> String {
+    let named: Vec<_> =
+        organizations.iter().map(|(id, slug)| format!("{} ({slug})", id.prefixed())).collect();
+    named.join(", ")
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The key is well-formed, but opens nothing here: unknown, revoked, expired, or of another kind.
@@ -39,9 +65,24 @@ pub enum Error {
     /// The key is good, but not from where it was presented.
     #[error("the key may not be used from this address")]
     AddressNotAllowed,
-    /// The caller would give what it does not hold itself.
-    #[error("the caller lacks what it wants to give")]
-    BeyondCeiling(Vec<Scope>),
+    /// The caller would give what somebody does not hold.
+    #[error("{whose:?} lacks what the caller wants to give")]
+    BeyondCeiling { lacking: Vec<Scope>, whose: Whose },
+    /// Binding a key to a user needs this capability beside the right to manage keys.
+    #[error("binding a key to a user needs {}", .0.word())]
+    BindingRequires(Capability),
+    /// The caller's own key is restricted, and a key that it makes or changes would not be.
+    #[error(transparent)]
+    LooserThanMaker(#[from] Unrestricted),
+    /// Nobody could manage the organization's keys any more.
+    #[error("no key is left that could manage the organization's keys")]
+    LastManagingKey,
+    /// The caller would shut out its own address; `None`: nobody can tell which one it is.
+    #[error("the list does not admit the caller's own address")]
+    ExcludesCaller(Option<IpAddr>),
+    /// More than one organization has the name of an entity: these among others.
+    #[error("entity_name matches several organizations: {}", candidates(.0))]
+    AmbiguousEntity(Vec<(OrganizationId, Slug)>),
     /// A key of one user would make or strengthen another's, or nobody's.
     #[error("a user's key stays with the user")]
     BoundElsewhere,
@@ -54,9 +95,9 @@ pub enum Error {
     /// A key would rotate itself that was rotated before, and works until it ends.
     #[error("only the newest key of a credential rotates it")]
     Superseded,
-    /// The organization has as many roles of its own as it may.
-    #[error("an organization has no more roles than that")]
-    RolesExhausted,
+    /// The organization has as many things of this kind as it may.
+    #[error("the organization has {count} of at most {limit} {}", .resource.word())]
+    LimitReached { resource: LimitedResource, limit: u64, count: u64 },
     /// The organization would be left without an active owner.
     #[error("the last owner stays")]
     LastOwner,
@@ -118,6 +159,12 @@ pub enum Error {
     /// More of this kind is under way than the database is to be burdened with.
     #[error("too much is under way")]
     Busy,
+    /// The organization has sent more usage reports than it may for now.
+    #[error("too many usage reports")]
+    TooManyReports {
+        /// When to try again.
+        retry_after_seconds: u64,
+    },
     /// A decided call cannot be written down, or not brought to disk: its answer is withheld.
     #[error("the call cannot be counted")]
     NotCounted(#[source] JournalError),
@@ -142,14 +189,20 @@ impl Error {
             | Self::RepeatDiffers
             | Self::RepeatUnderWay
             | Self::Busy
+            | Self::TooManyReports { .. }
             | Self::NotCounted(_)
             | Self::Unavailable(_)
             | Self::Internal(_) => false,
-            Self::BeyondCeiling(_)
+            Self::BeyondCeiling { .. }
+            | Self::BindingRequires(_)
+            | Self::LooserThanMaker(_)
+            | Self::LastManagingKey
+            | Self::ExcludesCaller(_)
+            | Self::AmbiguousEntity(_)
             | Self::BoundElsewhere
             | Self::OnItself
             | Self::Superseded
-            | Self::RolesExhausted
+            | Self::LimitReached { .. }
             | Self::LastOwner
             | Self::RoleNameTaken
             | Self::TooManyRoles
@@ -185,7 +238,7 @@ impl From<StoreError> for Error {
             StoreError::Conflict(Constraint::Slug | Constraint::UsageReport) | StoreError::Overtaken => {
                 Self::Overtaken
             }
-            StoreError::Unavailable(_) => Self::Unavailable(error),
+            StoreError::Unavailable(_) | StoreError::MissingPepper(_) => Self::Unavailable(error),
             other => Self::Internal(other.into()),
         }
     }

@@ -1,7 +1,8 @@
 //! Queries that may take seconds on a large installation: sums over usage, searches of the audit log.
 //!
 //! They share the readers with everything else, and SQLite finishes a statement whose caller has gone.
-//! So few run at once, and of each tenant one: whoever asks for much waits for itself, with all its keys.
+//! So few run at once, and of each tenant one: whoever asks for much waits for itself, with all its keys. Other reads of
+//! the admin surfaces are bounded likewise, several of each tenant.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -15,7 +16,7 @@ use claviger_store::StoreError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
-use crate::{Call, Error};
+use crate::{App, Call, Error};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -23,27 +24,28 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct Line {
     all: Arc<Semaphore>,
-    /// One place for each tenant; only those that exist get here.
+    per_tenant: usize,
+    /// The places of each tenant; only those that exist get here.
     tenants: Mutex<HashMap<Option<Uuid>, Arc<Semaphore>>>,
 }
 
 /// A turn, for as long as it is held.
 #[derive(Debug)]
-pub(crate) struct Turn {
+pub struct Turn {
     _own: OwnedSemaphorePermit,
     _all: OwnedSemaphorePermit,
 }
 
 impl Line {
-    /// In which so many tenants at once have their turn.
-    pub(crate) fn new(at_once: usize) -> Self {
-        Self { all: Arc::new(Semaphore::new(at_once)), tenants: Mutex::default() }
+    /// In which so many have their turn at once, and of each tenant so many.
+    pub(crate) fn new(at_once: usize, per_tenant: usize) -> Self {
+        Self { all: Arc::new(Semaphore::new(at_once)), per_tenant, tenants: Mutex::default() }
     }
 
     async fn turn(&self, tenant: Option<Uuid>) -> Option<Turn> {
         let own = {
             let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
-            tenants.entry(tenant).or_insert_with(|| Arc::new(Semaphore::new(1))).clone()
+            tenants.entry(tenant).or_insert_with(|| Arc::new(Semaphore::new(self.per_tenant))).clone()
         };
         let own = own.acquire_owned().await.ok()?;
         Some(Turn { _own: own, _all: self.all.clone().acquire_owned().await.ok()? })
@@ -77,13 +79,24 @@ impl Call {
     }
 }
 
+impl App {
+    /// Waits until one of `organization`'s (`None`: the operator's) reads on the admin surfaces may begin.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when that takes too long.
+    pub async fn read_turn(&self, organization: Option<OrganizationId>) -> Result<Turn, Error> {
+        let turn = self.reads().turn(organization.map(OrganizationId::uuid));
+        tokio::time::timeout(PATIENCE, turn).await.ok().flatten().ok_or(Error::Busy)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[tokio::test]
     async fn a_tenant_has_one_place_and_all_have_two() {
-        let line = Line::new(2);
+        let line = Line::new(2, 1);
         let waits = async |tenant: u128| {
             let turn = line.turn(Some(Uuid::from_u128(tenant)));
             tokio::time::timeout(Duration::from_millis(20), turn).await.is_err()

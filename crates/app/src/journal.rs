@@ -18,6 +18,8 @@ use crate::{App, Facts};
 const MOST_HELD: usize = 20_000;
 /// A batch worth writing before its second is over.
 const WORTH_WRITING: usize = 400;
+/// Entries in one transaction: a revocation may have to wait for it.
+const AT_ONCE: usize = 200;
 /// Calls beyond a caller's quota, and those from one address without a working key, get this many lines a
 /// batch; the rest is one line with their number. Otherwise whoever can reach the port could fill the disk, and
 /// hide behind the noise.
@@ -121,7 +123,7 @@ impl Journal {
     }
 
     pub(crate) async fn flush(&self, app: &App) -> Result<(), StoreError> {
-        let (mut entries, used, refused) = {
+        let (mut entries, mut used, refused) = {
             let mut held = self.lock();
             (
                 std::mem::take(&mut held.entries),
@@ -141,18 +143,29 @@ impl Journal {
         if entries.is_empty() && used.is_empty() {
             return Ok(());
         }
-        let written = app
-            .store()
-            .transaction(async |tx: &Tx| {
-                // Before the log, as changes do it: two that lock keys and chains in opposite orders would wait
-                // for each other.
-                for (key, at) in &used {
-                    tx.admin_keys().touch_unscoped(*key, *at).await?;
-                }
-                tx.audit_log().append(app.audit_keys(), &entries).await?;
-                Ok::<_, StoreError>(())
-            })
-            .await;
+        let mut done = 0;
+        let written = loop {
+            let piece = &entries[done..entries.len().min(done + AT_ONCE)];
+            let written = app
+                .write_bulk("audit", async |tx: &Tx| {
+                    // Before the log, as changes do it: two that lock keys and chains in opposite orders would
+                    // wait for each other.
+                    for (key, at) in &used {
+                        tx.admin_keys().touch_unscoped(*key, *at).await?;
+                    }
+                    tx.audit_log().append(app.audit_keys(), piece).await
+                })
+                .await;
+            if written.is_err() {
+                break written;
+            }
+            used.clear();
+            done += piece.len();
+            if done == entries.len() {
+                break Ok(());
+            }
+        };
+        entries.drain(..done);
         if written.is_err() {
             let mut held = self.lock();
             // What came meanwhile is newer and goes behind.

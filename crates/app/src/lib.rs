@@ -2,9 +2,12 @@
 //! command line included, goes through these.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use claviger_domain::Timestamp;
 use claviger_domain::audit::AuditKeys;
+use claviger_domain::ids::OrganizationId;
+use claviger_domain::resource_limits::LimitedResource;
 use claviger_domain::secret::Peppers;
 use claviger_engine::Engine;
 use claviger_engine::journal::{Found, Journal, Positions};
@@ -17,6 +20,7 @@ pub mod authenticate;
 pub mod background;
 pub mod bootstrap;
 mod call;
+pub mod change_feed;
 pub mod credentials;
 pub mod drain;
 mod error;
@@ -26,7 +30,9 @@ mod journal;
 pub mod memory;
 mod on_disk;
 pub mod organizations;
+mod pace;
 pub mod peppers;
+mod places;
 mod ports;
 mod quota;
 mod recent;
@@ -39,17 +45,22 @@ pub mod settings;
 pub mod usage;
 pub mod users;
 pub mod verify;
+mod write_queue;
 
 pub use call::{Answer, Call, Direct, Facts};
 pub use claviger_engine as engine;
 pub use claviger_store::StoreError;
-pub use error::{Error, Kind, State};
+pub use error::{Error, Kind, State, Whose, candidates};
 pub use field::Field;
+pub use heavy::Turn;
 pub use journal::{JournalState, Noted};
 pub use on_disk::Durability;
+pub use pace::Pace;
+pub use places::Place;
 pub use ports::{Clock, Entropy, Ports, Random};
 pub use quota::Quota;
 pub use repeat::Repeat;
+pub use write_queue::{Lane, LaneState};
 
 /// What the installation's operator has settled.
 #[derive(Debug, Clone)]
@@ -57,6 +68,10 @@ pub struct Settings {
     pub peppers: Peppers,
     /// Calls one key may make on the admin surfaces in a minute; 0 is no limit.
     pub admin_limit_per_minute: u32,
+    /// Calls that all keys of one organization together may make there in a minute; 0 is no limit.
+    pub admin_limit_of_organization: u32,
+    /// Usage reports one organization may send in a minute; 0 is no limit.
+    pub reports_per_minute: u32,
     /// What a power cut may cost.
     pub durability: Durability,
     /// How long usage figures and the audit log are kept.
@@ -72,6 +87,13 @@ pub struct Retention {
     pub audit: Option<u32>,
 }
 
+/// Bodies of one tenant that may be arriving at once: what is held of them is bounded with it.
+const BODIES_PER_TENANT: usize = 128;
+
+/// Reads on the admin surfaces at once, of all tenants and of one: the readers of the database are about as many.
+const READS_AT_ONCE: usize = 8;
+const READS_PER_TENANT: usize = 4;
+
 /// The application: its database, its clock, its randomness, its settings.
 #[derive(Debug, Clone)]
 pub struct App(Arc<Inner>);
@@ -84,12 +106,18 @@ struct Inner {
     audit_keys: AuditKeys,
     quotas: quota::Quotas,
     journal: journal::Journal,
+    writes: Arc<write_queue::WriteQueue>,
+    reports: reports::ReportQueue,
+    limits_reached: [AtomicU64; LimitedResource::ALL.len()],
+    bodies: places::Places,
     under_way: repeat::UnderWay,
     heavy: heavy::Line,
+    reads: heavy::Line,
     exports: heavy::Line,
     recent: recent::Recent,
     engine: Engine,
     memory: memory::Memory,
+    change_feed: change_feed::ChangeFeed,
     drain: drain::Drain,
     on_disk: on_disk::OnDisk,
     retention: Retention,
@@ -121,27 +149,40 @@ impl App {
         let engine = Engine::new(settings.peppers.clone(), Some(journal));
         let app = Self::with(store, ports, settings, engine, drained);
         drain::drain(&app).await?;
-        app.begin_to_follow().await?;
+        change_feed::begin(&app).await?;
         Ok(app)
     }
 
     fn with(store: Store, ports: Ports, settings: Settings, engine: Engine, drained: Positions) -> Self {
-        let Settings { peppers, admin_limit_per_minute, durability, retention } = settings;
+        let Settings {
+            peppers,
+            admin_limit_per_minute,
+            admin_limit_of_organization,
+            reports_per_minute,
+            durability,
+            retention,
+        } = settings;
         let lanes: Vec<_> = engine.journal().into_iter().flat_map(Journal::lanes).collect();
         let request_ids = request_id::RequestIds::new(&*ports.entropy);
+        let writes = Arc::new(write_queue::WriteQueue::new(store.writers()));
         Self(Arc::new(Inner {
+            writes,
             store,
             ports,
             audit_keys: peppers.audit_keys(),
             peppers,
-            quotas: quota::Quotas::new(admin_limit_per_minute),
+            quotas: quota::Quotas::new(admin_limit_per_minute, admin_limit_of_organization),
+            reports: reports::ReportQueue::new(reports_per_minute),
+            bodies: places::Places::new(BODIES_PER_TENANT),
+            limits_reached: Default::default(),
             journal: journal::Journal::default(),
             under_way: repeat::UnderWay::default(),
-            heavy: heavy::Line::new(2),
-            // Each holds two pages, for as long as its receiver takes.
-            exports: heavy::Line::new(8),
+            heavy: heavy::Line::new(2, 1),
+            reads: heavy::Line::new(READS_AT_ONCE, READS_PER_TENANT),
+            exports: heavy::Line::new(audit::EXPORTS_AT_ONCE, 1),
             recent: recent::Recent::default(),
             memory: memory::Memory::default(),
+            change_feed: change_feed::ChangeFeed::default(),
             drain: drain::Drain::from(drained),
             on_disk: on_disk::OnDisk::new(durability, lanes.into_iter()),
             retention,
@@ -186,6 +227,10 @@ impl App {
         &self.0.memory
     }
 
+    pub(crate) fn change_feed(&self) -> &change_feed::ChangeFeed {
+        &self.0.change_feed
+    }
+
     pub(crate) fn draining(&self) -> &drain::Drain {
         &self.0.drain
     }
@@ -213,12 +258,48 @@ impl App {
         &self.0.audit_keys
     }
 
+    pub(crate) fn writes(&self) -> &Arc<write_queue::WriteQueue> {
+        &self.0.writes
+    }
+
+    pub(crate) fn reports(&self) -> &reports::ReportQueue {
+        &self.0.reports
+    }
+
+    pub(crate) fn note_limit_reached(&self, resource: LimitedResource) {
+        self.0.limits_reached[resource as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often something was not made because its organization had as many as it may, since the start.
+    #[must_use]
+    pub fn limits_reached(&self, resource: LimitedResource) -> u64 {
+        self.0.limits_reached[resource as usize].load(Ordering::Relaxed)
+    }
+
+    /// Usage reports that wait to be written.
+    #[must_use]
+    pub fn waiting_reports(&self) -> usize {
+        self.reports().waiting()
+    }
+
+    /// A place among the request bodies of `organization` (`None`: the operator) that are still arriving.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when it has too many.
+    pub fn admit_body(&self, organization: Option<OrganizationId>) -> Result<Place, Error> {
+        self.0.bodies.take(organization).ok_or(Error::Busy)
+    }
+
     pub(crate) fn under_way(&self) -> &repeat::UnderWay {
         &self.0.under_way
     }
 
     pub(crate) fn recent(&self) -> &recent::Recent {
         &self.0.recent
+    }
+
+    pub(crate) fn reads(&self) -> &heavy::Line {
+        &self.0.reads
     }
 
     /// For queries that may take seconds.

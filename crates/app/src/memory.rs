@@ -3,12 +3,10 @@
 //! those of others are read from the audit log, which tells of every change.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
-use chrono::TimeDelta;
-use claviger_domain::Timestamp;
 use claviger_domain::actor::Owner;
 use claviger_domain::audit::Resource;
 use claviger_domain::credential::Credential;
@@ -24,8 +22,11 @@ use uuid::Uuid;
 
 use crate::{App, Error, roles};
 
+pub mod consistency;
+mod ended;
 mod lookups;
 
+pub(crate) use ended::forget_ended;
 use lookups::Lookups;
 
 /// What must be known of a change as soon as it is committed.
@@ -45,8 +46,8 @@ pub(crate) struct Memory {
     settings: ArcSwap<Settings>,
     lookups: Lookups,
     callers: Lookups,
-    followed: Mutex<Followed>,
     is_loaded: AtomicBool,
+    consistency: consistency::ConsistencyCheck,
 }
 
 impl Default for Memory {
@@ -56,35 +57,16 @@ impl Default for Memory {
             settings: ArcSwap::default(),
             lookups: Lookups::default(),
             callers: Lookups::default(),
-            followed: Mutex::default(),
             is_loaded: false.into(),
+            consistency: consistency::ConsistencyCheck::default(),
         }
     }
 }
 
-/// How far the changes of all processes have been read.
-#[derive(Debug, Default)]
-struct Followed {
-    from: Option<AuditEntryId>,
-    /// Entries of the last seconds that are known: this process' own, and others' that were read.
-    known: BTreeSet<AuditEntryId>,
-    /// When they were last read to their end.
-    done_at: Option<Timestamp>,
-}
-
 /// Credentials read at once after the start.
 const PAGE: u64 = 2_000;
-/// Entries are read again for so long: an entry has the time at which its transaction began, and becomes
-/// visible when that ends. The embedded database's writers are alone; elsewhere transactions wait for each other, but
-/// for no longer than the store lets them, and clocks differ.
-const OVERLAP_OF_ONE_WRITER: TimeDelta = TimeDelta::seconds(10);
-const OVERLAP: TimeDelta = TimeDelta::seconds(60);
 
 impl App {
-    fn followed(&self) -> std::sync::MutexGuard<'_, Followed> {
-        self.memory().followed.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Puts a change in force that was committed just now. Nothing can fail here.
     pub(crate) fn learn(&self, entry: AuditEntryId, learn: Learn) {
         match learn {
@@ -93,7 +75,7 @@ impl App {
             Learn::Settings(settings) => self.memory().settings.store((*settings).into()),
             Learn::Bootstrap(id, digest) => self.memory().bootstrap.store(vec![(id, digest)].into()),
         }
-        self.followed().known.insert(entry);
+        self.change_feed().applied_here(entry);
     }
 
     fn put_in_force(&self, change: Change) {
@@ -124,29 +106,17 @@ impl App {
         self.memory().settings.load().forward_auth_dialect
     }
 
-    /// How long ago the changes of other processes were last read to their end: no older one is not in
-    /// force here.
-    #[must_use]
-    pub fn revocation_lag(&self) -> TimeDelta {
-        self.followed().done_at.map_or(TimeDelta::zero(), |at| self.now() - at)
-    }
-
     /// Whether every credential has been loaded since the start. Before that, keys are looked up.
     #[must_use]
     pub fn is_loaded(&self) -> bool {
         self.memory().is_loaded.load(Ordering::Relaxed)
     }
 
-    fn overlap(&self) -> TimeDelta {
-        if self.store().is_embedded() { OVERLAP_OF_ONE_WRITER } else { OVERLAP }
-    }
-
-    /// Readies what decides about keys: from here on changes are followed.
+    /// Loads the installation's settings and the bootstrap keys in force.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the database does not answer.
-    pub(crate) async fn begin_to_follow(&self) -> Result<(), Error> {
-        self.followed().from = Some(AuditEntryId::least_of(self.now() - self.overlap()));
+    pub(crate) async fn load_installation(&self) -> Result<(), Error> {
         self.reload_settings().await?;
         self.reload_bootstrap_keys().await
     }
@@ -157,7 +127,7 @@ impl App {
         Ok(())
     }
 
-    async fn reload_bootstrap_keys(&self) -> Result<(), Error> {
+    pub(crate) async fn reload_bootstrap_keys(&self) -> Result<(), Error> {
         let live = self.store().bootstrap_keys().live_unscoped().await?;
         let live: Vec<_> = live.into_iter().map(|(id, sealed)| (id, sealed.digest)).collect();
         self.memory().bootstrap.store(live.into());
@@ -213,11 +183,43 @@ async fn look_up(app: &App, lookups: &Lookups, key: PresentedKey<'_>) -> Result<
             app.engine().remember_unknown(key, app.now());
             return Ok(None);
         };
-        if app.engine().insert(mark, loaded) {
-            return Ok(app.engine().find(key));
+        if !app.engine().insert(mark, loaded) {
+            continue;
+        }
+        if let Some(known) = app.engine().find(key) {
+            let horizon = ended::horizon(app);
+            if known.has_ended(horizon) {
+                app.engine().keep_briefly(key, horizon);
+            }
+            return Ok(Some(known));
         }
     }
     Err(Error::Busy)
+}
+
+/// Looks up a caller's key that is of no credential and not known to be in force: in line with others' guesses, and not
+/// again right after it was looked for in vain.
+///
+/// # Errors
+/// [`Error::Busy`] when too many wait, and whatever `look_up` answers.
+pub(crate) async fn look_up_guess<T>(
+    app: &App,
+    key: PresentedKey<'_>,
+    look_up: impl AsyncFnOnce() -> Result<Option<T>, Error>,
+) -> Result<Option<T>, Error> {
+    if app.engine().is_remembered_unknown(key, app.now()) {
+        return Ok(None);
+    }
+    let _turn = app.memory().callers.turn().await?;
+    // Somebody may have looked it up while this one waited.
+    if app.engine().is_remembered_unknown(key, app.now()) {
+        return Ok(None);
+    }
+    let found = look_up().await?;
+    if found.is_none() {
+        app.engine().remember_unknown(key, app.now());
+    }
+    Ok(found)
 }
 
 /// A turn to look up a key that may be anybody's guess.
@@ -229,10 +231,14 @@ pub(crate) async fn turn(app: &App) -> Result<impl Drop + '_, Error> {
 }
 
 async fn load_by_digests(app: &App, digests: &[Digest]) -> Result<Option<Loaded>, Error> {
-    match app.store().secrets().find_unscoped(digests).await? {
-        Some((id, _)) => load_one(app, id).await,
-        None => Ok(None),
+    let Some((id, presented)) = app.store().secrets().find_unscoped(digests).await? else { return Ok(None) };
+    let mut loaded = load_one(app, id).await?;
+    if let Some(Loaded { secrets, .. }) = &mut loaded
+        && secrets.iter().all(|secret| secret.number != presented.number)
+    {
+        secrets.push(presented);
     }
+    Ok(loaded)
 }
 
 async fn load_one(app: &App, id: CredentialId) -> Result<Option<Loaded>, Error> {
@@ -243,7 +249,7 @@ async fn load_one(app: &App, id: CredentialId) -> Result<Option<Loaded>, Error> 
     Ok(complete(app, vec![credential]).await?.pop())
 }
 
-/// Reads all that decides about these credentials.
+/// Reads all that decides about these credentials. Secrets that ended long ago are left out.
 async fn complete(app: &App, credentials: Vec<Credential>) -> Result<Vec<Loaded>, Error> {
     let store = app.store();
     let mut ids = BTreeSet::new();
@@ -262,8 +268,11 @@ async fn complete(app: &App, credentials: Vec<Credential>) -> Result<Vec<Loaded>
         .chain(organizations.iter().map(|id| id.uuid()))
         .collect();
     let mut secrets = HashMap::<CredentialId, Vec<_>>::new();
+    let horizon = ended::horizon(app);
     for (id, secret) in store.secrets().of_many(&ids).await? {
-        secrets.entry(id).or_default().push(secret);
+        if secret.is_in_force(horizon) {
+            secrets.entry(id).or_default().push(secret);
+        }
     }
     let mut spent = HashMap::<Uuid, Vec<LoadedCounter>>::new();
     for Spent { owner, name, window_seconds, counter } in store.counters().of_owners(&owners).await? {
@@ -295,15 +304,16 @@ async fn complete(app: &App, credentials: Vec<Credential>) -> Result<Vec<Loaded>
         .collect())
 }
 
-/// Loads every credential there is. Until it has ended, keys are looked up one by one.
+/// Loads every credential but those that ended long ago. Until it is done, keys are looked up one by one.
 ///
 /// # Errors
 /// [`Error::Unavailable`] when the database does not answer: what was loaded stays.
 pub async fn load(app: &App) -> Result<(), Error> {
     let mut after = None;
+    let horizon = ended::horizon(app);
     loop {
         let mark = app.engine().mark();
-        let page = app.store().credentials().page_unscoped(after, PAGE).await?;
+        let page = app.store().credentials().page_unscoped(after, horizon, PAGE).await?;
         let Some(last) = page.last() else { break };
         after = Some(last.id);
         for loaded in complete(app, page).await? {
@@ -313,6 +323,7 @@ pub async fn load(app: &App) -> Result<(), Error> {
             }
         }
     }
+    app.engine().drop_unnamed_counters();
     app.memory().is_loaded.store(true, Ordering::Relaxed);
     Ok(())
 }
@@ -328,39 +339,11 @@ async fn reload(app: &App, id: CredentialId) -> Result<(), Error> {
     Err(Error::Busy)
 }
 
-/// Puts in force what other processes have changed: the command line, or other servers on this database.
+/// Reloads one thing that another process has changed.
 ///
 /// # Errors
-/// [`Error::Unavailable`] when the database does not answer: nothing is skipped, the next call begins
-/// where this one did.
-pub async fn follow(app: &App) -> Result<(), Error> {
-    let Some(mut from) = app.followed().from else { return Ok(()) };
-    let began_at = app.now();
-    loop {
-        let changes = app.store().audit_log().changes_after_unscoped(from, PAGE).await?;
-        let Some(last) = changes.last() else { break };
-        from = last.entry;
-        for change in changes {
-            if app.followed().known.contains(&change.entry) {
-                continue;
-            }
-            if let Some(resource) = change.resource {
-                put_in_force(app, resource, change.target).await?;
-            }
-            app.followed().known.insert(change.entry);
-        }
-    }
-    // What is older than the overlap will not be read again.
-    let mut followed = app.followed();
-    let horizon = AuditEntryId::least_of(began_at - app.overlap());
-    // A clock that was set back takes this back with it.
-    followed.from = Some(horizon);
-    followed.known = followed.known.split_off(&horizon);
-    followed.done_at = Some(began_at);
-    Ok(())
-}
-
-async fn put_in_force(app: &App, resource: Resource, target: Uuid) -> Result<(), Error> {
+/// [`Error::Unavailable`] when the database does not answer.
+pub(crate) async fn put_in_force(app: &App, resource: Resource, target: Uuid) -> Result<(), Error> {
     let store = app.store();
     match resource {
         Resource::Credential | Resource::ApiKey => reload(app, CredentialId::from_uuid(target)).await,
@@ -379,7 +362,13 @@ async fn put_in_force(app: &App, resource: Resource, target: Uuid) -> Result<(),
             }
             Ok(())
         }
-        Resource::BootstrapKey => app.reload_bootstrap_keys().await,
+        Resource::BootstrapKey => {
+            app.reload_bootstrap_keys().await?;
+            if let Some(key) = store.bootstrap_keys().in_force_unscoped().await? {
+                tracing::info!(made_by = key.made_by, made_at = %key.created_at, "the bootstrap key of another process is in force");
+            }
+            Ok(())
+        }
         Resource::AdminKey => {
             app.recent().forget();
             Ok(())

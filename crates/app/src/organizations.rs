@@ -7,6 +7,7 @@ use claviger_domain::capability::Capability::{ManageOrganizations, ViewOrganizat
 use claviger_domain::ids::OrganizationId;
 use claviger_domain::organization::{Organization, OrganizationStatus, Slug};
 use claviger_domain::page::{Slice, Window};
+use claviger_domain::resource_limits::LimitedResource;
 use claviger_domain::revision::Precondition;
 use claviger_engine::Change;
 use claviger_store::{OrganizationFilter, Tables, Tx};
@@ -89,10 +90,37 @@ pub async fn list(
     Ok(call.app().store().organizations().list_unscoped(filter, window).await?)
 }
 
-/// An organization that things can be made for, as it stays until they are.
+/// An organization that things can be made for, held until they are: what it has of each kind is counted while nobody
+/// else makes more.
 pub(crate) async fn usable(tx: &Tx, id: OrganizationId) -> Result<Organization, Error> {
-    let organization = shown(tx.organizations().find_to_refer_to_unscoped(id).await?, State::Any)?;
+    let organization = shown(tx.organizations().find_for_update_unscoped(id).await?, State::Any)?;
     if organization.is_suspended() { Err(Error::OrganizationSuspended) } else { Ok(organization) }
+}
+
+/// That an organization, which is held ([`usable`]), may have another thing of this kind.
+///
+/// # Errors
+/// [`Error::LimitReached`] when it has as many as it may.
+pub(crate) async fn has_room(
+    call: &Call,
+    tx: &Tx,
+    organization: &Organization,
+    resource: LimitedResource,
+) -> Result<(), Error> {
+    let id = organization.id;
+    let count = match resource {
+        LimitedResource::ApiKeys => tx.credentials().count_live(id).await?,
+        LimitedResource::Users => tx.user_accounts().count_all(Owner::Organization(id)).await?,
+        LimitedResource::Roles => tx.roles().count(id).await?,
+        LimitedResource::AdminKeys => tx.admin_keys().count_live(id).await?,
+    };
+    let installation = call.app().installation().resource_limits;
+    let limit = organization.settings.resource_limits.effective(installation, resource);
+    if count < limit {
+        return Ok(());
+    }
+    call.app().note_limit_reached(resource);
+    Err(Error::LimitReached { resource, limit, count })
 }
 
 /// When an organization was made.

@@ -1,7 +1,7 @@
 //! Admin keys seen a moment ago. A change asks for its caller's authority inside its own transaction, so
 //! asking the database before it as well would be the same work twice.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 use chrono::TimeDelta;
@@ -16,7 +16,11 @@ const FOR: TimeDelta = TimeDelta::seconds(1);
 const MOST: usize = 10_000;
 
 #[derive(Debug, Default)]
-pub(crate) struct Recent(Mutex<HashMap<[u8; 32], Remembered>>);
+pub(crate) struct Recent {
+    callers: Mutex<HashMap<[u8; 32], Remembered>>,
+    /// Digests of keys that were in force when they were last asked for: nobody guesses these.
+    known: Mutex<HashSet<[u8; 32]>>,
+}
 
 #[derive(Debug)]
 struct Remembered {
@@ -27,7 +31,7 @@ struct Remembered {
 
 impl Recent {
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<[u8; 32], Remembered>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.callers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The caller of one of these digests, the newest pepper's first.
@@ -52,6 +56,29 @@ impl Recent {
         }
         if remembered.len() < MOST {
             remembered.insert(*digest.as_bytes(), Remembered { actor: actor.clone(), since: now, until });
+        }
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, HashSet<[u8; 32]>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the key of these digests was in force when it was last asked for. It says nothing of whether it still is.
+    pub(crate) fn is_known(&self, digests: &[Digest]) -> bool {
+        digests.first().is_some_and(|digest| self.known().contains(digest.as_bytes()))
+    }
+
+    pub(crate) fn note_in_force(&self, digests: &[Digest]) {
+        let Some(digest) = digests.first() else { return };
+        let mut known = self.known();
+        if known.len() < MOST {
+            known.insert(*digest.as_bytes());
+        }
+    }
+
+    pub(crate) fn note_not_in_force(&self, digests: &[Digest]) {
+        if let Some(digest) = digests.first() {
+            self.known().remove(digest.as_bytes());
         }
     }
 

@@ -1,15 +1,22 @@
 //! Usage reports: what gateways tell of calls that have passed. Each is taken once, however often it is sent.
+//!
+//! Reports of all callers are queued and written in small batches in the bulk lane of the write queue, by turns of
+//! the reporting organizations.
 
-use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use chrono::TimeDelta;
 use claviger_domain::Timestamp;
 use claviger_domain::capability::Capability::VerifyKeys;
-use claviger_domain::ids::{CredentialId, OrganizationId};
-use claviger_domain::usage::{self, Tally};
-use claviger_store::{Tables, Tx};
+use claviger_domain::ids::CredentialId;
 
-use crate::{Call, Error, authenticate};
+use crate::places::Place;
+use crate::{Call, Error};
+
+mod batch;
+mod queue;
+
+pub(crate) use queue::ReportQueue;
 
 /// For so long a report is known again.
 pub(crate) const KNOWN_FOR: TimeDelta = TimeDelta::days(32);
@@ -43,88 +50,31 @@ pub enum Outcome {
     UnknownCredential,
 }
 
-/// Takes reports, in one transaction; answers what became of each, in their order.
+/// A place among the requests with reports that the caller's organization may have under way. To be taken before the
+/// body is read.
+///
+/// # Errors
+/// [`Error::TooManyReports`] when the organization has too many under way.
+pub fn admit(call: &Call) -> Result<Place, Error> {
+    call.require(VerifyKeys)?;
+    let place = call.app().reports().places.take(call.actor().organization());
+    place.ok_or(Error::TooManyReports { retry_after_seconds: 1 })
+}
+
+/// Takes reports; answers what became of each, in their order, when all are committed. They are written in several
+/// transactions: after an error some may have been taken, and are duplicates when they are sent again.
 ///
 /// # Errors
 /// [`Error::OutOfReach`] when one is older than reports are remembered, or lies more than five minutes
-/// ahead: then none is taken.
-pub async fn take(call: &Call, reports: &[Report]) -> Result<Vec<Outcome>, Error> {
+/// ahead: then none is taken. [`Error::TooManyReports`] when the caller's organization has sent too many in this
+/// minute, [`Error::Busy`] when their turn does not come within seconds.
+pub async fn take(call: &Call, reports: Arc<[Report]>) -> Result<Vec<Outcome>, Error> {
     call.require(VerifyKeys)?;
-    // Two requests with the same new report may meet; the second one then finds the first's.
-    match take_once(call, reports).await {
-        Err(Error::Overtaken) => take_once(call, reports).await,
-        other => other,
+    let now = call.app().now();
+    let in_reach = |at: Timestamp| now - KNOWN_FOR < at && at <= now + AHEAD;
+    let is_wrong = |report: &Report| report.occurred_at.is_some_and(|at| !in_reach(at));
+    if let Some(place) = reports.iter().position(is_wrong) {
+        return Err(Error::OutOfReach { place });
     }
-}
-
-async fn take_once(call: &Call, reports: &[Report]) -> Result<Vec<Outcome>, Error> {
-    let taken = call.app().store().transaction(async |tx: &Tx| {
-        let now = call.app().now();
-        authenticate::again(tx, call.actor(), VerifyKeys, now).await?;
-        let in_reach = |at: Timestamp| now - KNOWN_FOR < at && at <= now + AHEAD;
-        let is_wrong = |report: &Report| report.occurred_at.is_some_and(|at| !in_reach(at));
-        if let Some(place) = reports.iter().position(is_wrong) {
-            return Err(Error::OutOfReach { place });
-        }
-        let owners = owners(call, tx, reports).await?;
-        let keys: Vec<_> = reports
-            .iter()
-            .filter_map(|report| Some((*owners.get(&report.credential)?, digest(&report.id))))
-            .collect();
-        let mut known: HashMap<_, _> = tx.usage_reports().fingerprints_of(&keys).await?.into_iter().collect();
-        let mut new = Vec::new();
-        let (mut calls, mut reported) = (Vec::new(), Vec::new());
-        let outcomes = reports.iter().map(|report| {
-            let Some(organization) = owners.get(&report.credential) else {
-                return Outcome::UnknownCredential;
-            };
-            let key = (*organization, digest(&report.id));
-            let fingerprint = fingerprint(report);
-            match known.get(&key) {
-                Some(recorded) if *recorded == fingerprint => Outcome::Duplicate,
-                Some(_) => Outcome::Conflict,
-                None => {
-                    known.insert(key, fingerprint);
-                    new.push((key, fingerprint));
-                    let tally = Tally::reported(report.status, report.duration_ms, report.units);
-                    let at = report.occurred_at.unwrap_or(now);
-                    calls.push((report.credential, at, tally));
-                    reported.push((*organization, at, usage::Outcome::Reported, tally));
-                    Outcome::Recorded
-                }
-            }
-        });
-        let outcomes = outcomes.collect();
-        tx.usage_reports().insert_many(&new, now).await?;
-        tx.usage().add(&calls).await?;
-        tx.usage_outcomes().add(&reported).await?;
-        Ok(outcomes)
-    });
-    taken.await
-}
-
-/// Which organization each reported credential belongs to, as far as they are the caller's.
-async fn owners(
-    call: &Call,
-    tx: &Tx,
-    reports: &[Report],
-) -> Result<HashMap<CredentialId, OrganizationId>, Error> {
-    let ids: HashSet<_> = reports.iter().map(|report| report.credential).collect();
-    let ids: Vec<_> = ids.into_iter().collect();
-    let found = tx.credentials().find_many(call.owner(), &ids).await?;
-    Ok(found.into_iter().map(|credential| (credential.id, credential.organization)).collect())
-}
-
-fn digest(id: &str) -> [u8; 32] {
-    *blake3::hash(id.as_bytes()).as_bytes()
-}
-
-/// The digest of all that a report says.
-fn fingerprint(report: &Report) -> [u8; 32] {
-    let Report { id, credential, status, duration_ms, units, occurred_at } = report;
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(digest(id).as_slice()).update(credential.uuid().as_bytes());
-    hasher.update(&status.to_le_bytes()).update(&duration_ms.to_le_bytes()).update(&units.to_le_bytes());
-    let at = occurred_at.map_or(i64::MIN, |at| at.timestamp_micros());
-    *hasher.update(&at.to_le_bytes()).finalize().as_bytes()
+    call.app().reports().submit(call, reports).await
 }

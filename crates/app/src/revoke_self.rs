@@ -54,7 +54,7 @@ async fn end_credential(app: &App, key: PresentedKey<'_>, facts: Facts) -> Resul
     let actor = Actor::credential(known.presented(), Door::Gateway, &Scopes::default());
     let call = Call::new(app.clone(), actor, facts);
     let Direct(()) = call
-        .change(RevokeSelf, Direct, async |tx: &Tx, now: Timestamp| {
+        .revocation(RevokeSelf, Direct, async |tx: &Tx, now: Timestamp| {
             // The key itself is the proof.
             let found = tx.credentials().find_for_update(Owner::Installation, id).await?;
             let credential = found.ok_or(Error::UnknownKey)?;

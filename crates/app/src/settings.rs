@@ -4,6 +4,7 @@ use claviger_domain::Timestamp;
 use claviger_domain::audit::{Detail, Resource, Verb};
 use claviger_domain::capability::Capability::ManageSettings;
 use claviger_domain::limit::Limits;
+use claviger_domain::resource_limits::ResourceLimits;
 use claviger_domain::revision::Precondition;
 use claviger_domain::settings::{ForwardAuthDialect, KeptDays, KeyLifetime, Settings};
 use claviger_store::{Tables, Tx};
@@ -19,6 +20,7 @@ pub struct Update {
     pub key_lifetime: Field<KeyLifetime>,
     pub default_limits: Field<Limits>,
     pub kept_days: Field<KeptDays>,
+    pub resource_limits: Field<ResourceLimits>,
     pub forward_auth_dialect: Field<ForwardAuthDialect>,
     pub cors_origins: Field<Vec<String>>,
 }
@@ -46,13 +48,23 @@ pub async fn update<A: Answer>(
         if !precondition.admits(settings.revision) {
             return Err(Error::Stale);
         }
-        let Update { key_lifetime, default_limits, kept_days, forward_auth_dialect, cors_origins } = update;
+        let Update {
+            key_lifetime,
+            default_limits,
+            kept_days,
+            resource_limits,
+            forward_auth_dialect,
+            cors_origins,
+        } = update;
         let mut changes = Changes::default();
         changes.apply("key_lifetime", &mut settings.key_lifetime, key_lifetime, lifetime);
         changes.apply("default_rate_limits", &mut settings.default_limits, default_limits, |it| {
             Detail::Text(it.to_string())
         });
         changes.apply("retention", &mut settings.kept_days, kept_days, days);
+        changes.apply("resource_limits", &mut settings.resource_limits, resource_limits, |it| {
+            Detail::Text(it.to_string())
+        });
         let dialect = &mut settings.forward_auth_dialect;
         changes.apply("forward_auth_dialect", dialect, forward_auth_dialect, |it| {
             Detail::Text(it.word().to_owned())

@@ -64,6 +64,8 @@ pub struct Update {
     pub last_name: Field<Option<Name>>,
     pub status: Field<Standing>,
     pub roles: Field<Vec<roles::Named>>,
+    /// Even if no key could manage the organization's keys afterwards.
+    pub force: bool,
 }
 
 /// # Errors
@@ -159,7 +161,7 @@ async fn may_act_for(
     custom: &[Role],
     now: Timestamp,
 ) -> Result<(), Error> {
-    call.may_grant(tx, ManageUsers, now, &account.roles.permissions(custom)).await
+    call.may_act_for(tx, ManageUsers, now, &account.roles.permissions(custom)).await
 }
 
 /// That somebody still owns the organization of an account that did: whoever asks holds both ([`held_by`]), and has saved

@@ -2,12 +2,13 @@
 
 use claviger_domain::actor::{Actor, Owner};
 use claviger_domain::capability::Capability::VerifyKeys;
+use claviger_domain::scope::ScopeExpression;
 use claviger_domain::secret::PresentedKey;
 use claviger_domain::verification::{Code, Demand};
 use claviger_engine::journal::Place;
 use claviger_engine::{Decision, Known};
 
-use crate::{App, Error, memory};
+use crate::{App, Error, Pace, memory};
 
 /// A presented key, and what the call needs.
 #[derive(Debug)]
@@ -31,15 +32,17 @@ pub async fn verify(app: &App, actor: &Actor, request: &Request<'_>) -> Result<D
 }
 
 /// As [`verify`], each request by itself and in their order. When one cannot be counted, those before it are
-/// spent and counted, and no answer tells of them.
+/// spent and counted, and no answer tells of them. Other tasks run in between.
 ///
 /// # Errors
 /// As for [`verify`].
 pub async fn verify_each(app: &App, actor: &Actor, requests: &[Request<'_>]) -> Result<Vec<Decision>, Error> {
     actor.require(VerifyKeys)?;
     let mut decisions = Vec::with_capacity(requests.len());
+    let mut pace = Pace::default();
     for request in requests {
         decisions.push(decide(app, actor.owner(), request.key, &request.demand).await?);
+        pace.after(2 + request.demand.scopes.as_ref().map_or(0, ScopeExpression::terms)).await;
     }
     app.await_disk(places(&decisions)).await?;
     Ok(decisions)

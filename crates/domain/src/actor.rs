@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::capability::{Capability, CapabilitySet, Door};
+use crate::capability::{Capability, CapabilitySet, Door, UNRESTRICT};
 use crate::ids::{AdminKeyId, BootstrapKeyId, CredentialId, OrganizationId, UserAccountId};
 use crate::scope::{Held, Scope, Scopes};
 use crate::text::Name;
@@ -44,7 +44,18 @@ pub enum Actor {
         sees_all: bool,
         /// What its scopes amount to behind that door.
         capabilities: CapabilitySet,
+        /// What it is called, for the audit log; `None` where nothing is logged.
+        names: Option<Arc<CallerNames>>,
     },
+}
+
+/// What an organization's key, and the user it is bound to, are called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallerNames {
+    /// The key's name.
+    pub key: Name,
+    /// The user's.
+    pub user: Option<Name>,
 }
 
 /// The credential behind a key that was presented.
@@ -88,7 +99,11 @@ impl Actor {
     pub fn credential<'a>(key: Presented, door: Door, held: impl Into<Held<'a>>) -> Self {
         let Presented { credential, secret, organization, user_account } = key;
         let held = held.into();
-        let capabilities = door.capabilities(held);
+        let mut capabilities = door.capabilities(held);
+        // The operator's surface has no scope of its own for this.
+        if door == Door::Platform && held.cover_word(UNRESTRICT) {
+            capabilities = capabilities.iter().chain([Capability::LiftRestrictions]).collect();
+        }
         let (scopes, sees_all) = match door {
             Door::Platform => (Some(Arc::new(held.scopes().into_owned())), true),
             Door::Organization => (Some(Arc::new(held.scopes().into_owned())), false),
@@ -104,7 +119,17 @@ impl Actor {
             scopes,
             sees_all,
             capabilities,
+            names: None,
         }
+    }
+
+    /// The same caller with its names, if it is an organization's key.
+    #[must_use]
+    pub fn named(mut self, called: CallerNames) -> Self {
+        if let Self::Credential { names, .. } = &mut self {
+            *names = Some(Arc::new(called));
+        }
+        self
     }
 
     /// Checks that the caller holds `capability`. The operator and the bootstrap key hold every one.
@@ -141,14 +166,32 @@ impl Actor {
     }
 
     /// Those of `wanted` that the caller may not give to anybody, because it lacks them itself. The operator and
-    /// the bootstrap key lack none; admin keys have no scopes to give.
+    /// the bootstrap key lack none; admin keys have no scopes to give. An operator's key that may manage keys gives
+    /// all but `admin:` scopes: it does not hold its tenants' scopes, and makes the keys that do.
     #[must_use]
     pub fn may_not_grant(&self, wanted: &Scopes) -> Vec<Scope> {
         match self {
             Self::Operator | Self::Bootstrap(_) => Vec::new(),
             Self::AdminKey { .. } => wanted.iter().cloned().collect(),
-            Self::Credential { scopes: Some(scopes), .. } => scopes.lacking(wanted),
+            Self::Credential { scopes: Some(scopes), door, capabilities, .. } => {
+                let gives_all =
+                    *door == Door::Platform && capabilities.contains(Capability::ManageCredentials);
+                let mut lacking = scopes.lacking(wanted);
+                lacking.retain(|scope| scope.is_platform() || !gives_all);
+                lacking
+            }
             Self::Credential { scopes: None, .. } => wanted.iter().cloned().collect(),
+        }
+    }
+
+    /// Whether the restrictions of the caller's own key bind what it makes and changes
+    /// ([`Restrictions`](crate::restriction::Restrictions)). The operator and the bootstrap key have none, and the
+    /// credentials that an admin key issues open nothing of Claviger's.
+    #[must_use]
+    pub fn passes_restrictions_on(&self) -> bool {
+        match self {
+            Self::Operator | Self::Bootstrap(_) | Self::AdminKey { .. } => false,
+            Self::Credential { capabilities, .. } => !capabilities.contains(Capability::LiftRestrictions),
         }
     }
 

@@ -1,15 +1,40 @@
 //! Where a caller may come from, and where it came from.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 /// The text is not a list of CIDR blocks (RFC 4632; for IPv6, RFC 4291, section 2.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a list of CIDR blocks")]
 pub struct InvalidAllowlist;
+
+/// The block covers some IPv4-mapped addresses (`::ffff:0:0/96`) and IPv6 addresses beside them: clients of the
+/// former are known by their IPv4 address, which is in no IPv6 block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a mix of IPv6 and IPv4-mapped addresses")]
+pub struct MixedBlock;
+
+/// The addresses that stand for IPv4 ones: RFC 4291, section 2.5.5.2.
+const MAPPED: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::new(0, 0, 0, 0, 0, 0xffff, 0, 0), 96);
+
+/// The block in the form in which clients' addresses are compared with it: a block of IPv4-mapped addresses becomes
+/// the IPv4 block that it stands for. `::/0` is every IPv6 address.
+///
+/// # Errors
+/// [`MixedBlock`] of a smaller block around the mapped addresses, which would never match them.
+pub fn comparable(block: IpNet) -> Result<IpNet, MixedBlock> {
+    let IpNet::V6(v6) = block else { return Ok(block) };
+    if MAPPED.contains(&v6) {
+        let v4 = v6.addr().to_ipv4_mapped().ok_or(MixedBlock)?;
+        return Ipv4Net::new(v4, v6.prefix_len() - MAPPED.prefix_len())
+            .map(IpNet::V4)
+            .map_err(|_| MixedBlock);
+    }
+    if v6.prefix_len() > 0 && v6.contains(&MAPPED) { Err(MixedBlock) } else { Ok(block) }
+}
 
 /// CIDR blocks, IPv4 and IPv6; an empty list admits every address.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
@@ -19,7 +44,16 @@ impl IpAllowlist {
     /// Admits the addresses in any of `blocks`.
     #[must_use]
     pub fn new(blocks: Vec<IpNet>) -> Self {
-        Self(blocks)
+        Self(blocks.into_iter().map(|block| comparable(block).unwrap_or(block)).collect())
+    }
+
+    /// The block of a text: CIDR, or an address, which is a block of one.
+    ///
+    /// # Errors
+    /// [`InvalidAllowlist`] when it is neither.
+    pub fn block(text: &str) -> Result<IpNet, InvalidAllowlist> {
+        let text = text.trim();
+        text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).map_err(|_| InvalidAllowlist)
     }
 
     /// Whether `address` may pass. With blocks to check and no address known, nothing passes. An IPv4
@@ -31,6 +65,32 @@ impl IpAllowlist {
                 let address = address.to_canonical();
                 self.0.iter().any(|block| block.contains(&address))
             })
+    }
+
+    /// Whether every address that passes here passes `outer` too.
+    #[must_use]
+    pub fn is_within(&self, outer: &Self) -> bool {
+        // Two halves are a whole.
+        let outer_blocks = IpNet::aggregate(&outer.0);
+        let is_inside = |block: &IpNet| outer_blocks.iter().any(|outer| outer.contains(block));
+        outer.0.is_empty() || (!self.0.is_empty() && self.0.iter().all(is_inside))
+    }
+
+    /// The addresses that pass both lists. Lists that have none in common cannot be told as one: this one is the answer
+    /// then.
+    #[must_use]
+    pub fn meet(&self, other: &Self) -> Self {
+        if self.0.is_empty() || other.0.is_empty() {
+            return if self.0.is_empty() { other.clone() } else { self.clone() };
+        }
+        let pairs = self.0.iter().flat_map(|one| other.0.iter().map(move |other| (one, other)));
+        let smaller = |(one, other): (&IpNet, &IpNet)| match (one.contains(other), other.contains(one)) {
+            (true, _) => Some(*other),
+            (_, true) => Some(*one),
+            _ => None,
+        };
+        let both: Vec<_> = pairs.filter_map(smaller).collect();
+        if both.is_empty() { self.clone() } else { Self(both) }
     }
 }
 
@@ -52,13 +112,8 @@ impl FromStr for IpAllowlist {
 
     /// Reads comma-separated blocks; a bare address is a block of one.
     fn from_str(text: &str) -> Result<Self, InvalidAllowlist> {
-        text.split(',')
-            .map(str::trim)
-            .filter(|part| !part.is_empty())
-            .map(|part| part.parse().or_else(|_| part.parse::<IpAddr>().map(IpNet::from)))
-            .collect::<Result<_, _>>()
-            .map(Self)
-            .map_err(|_| InvalidAllowlist)
+        let parts = text.split(',').filter(|part| !part.trim().is_empty());
+        parts.map(Self::block).collect::<Result<_, _>>().map(Self::new)
     }
 }
 
@@ -113,7 +168,37 @@ mod tests {
         assert!(!list.admits(None));
         assert!(IpAllowlist::default().admits(None));
         assert_eq!(list.to_string().parse(), Ok(list));
+        let mapped: IpAllowlist = "::ffff:10.0.0.0/104,::ffff:192.0.2.7,::/0".parse().unwrap();
+        assert_eq!(mapped.to_string(), "10.0.0.0/8,192.0.2.7/32,::/0");
+        for (address, is_admitted) in [
+            ("10.9.9.9", true),
+            ("::ffff:10.9.9.9", true),
+            ("192.0.2.7", true),
+            ("192.0.2.8", false),
+            ("fe80::1", true),
+        ] {
+            assert_eq!(mapped.admits(Some(ip(address))), is_admitted, "{address}");
+        }
         assert_eq!("10.0.0.0/33".parse::<IpAllowlist>(), Err(InvalidAllowlist));
+    }
+
+    #[test]
+    fn a_block_that_mixes_mapped_addresses_with_others_is_refused() {
+        for (given, expected) in [
+            ("::ffff:0:0/96", Ok("0.0.0.0/0")),
+            ("::ffff:0:0/97", Ok("0.0.0.0/1")),
+            ("::ffff:1.2.3.4/128", Ok("1.2.3.4/32")),
+            ("::ffff:0:0/95", Err(MixedBlock)),
+            ("::/80", Err(MixedBlock)),
+            ("::/1", Err(MixedBlock)),
+            ("::/0", Ok("::/0")),
+            ("::/96", Ok("::/96")),
+            ("2001:db8::/32", Ok("2001:db8::/32")),
+            ("10.0.0.0/8", Ok("10.0.0.0/8")),
+        ] {
+            let block = IpAllowlist::block(given).unwrap();
+            assert_eq!(comparable(block), expected.map(|text| text.parse().unwrap()), "{given}");
+        }
     }
 
     #[test]

@@ -82,6 +82,8 @@ pub struct BootstrapKey {
     pub id: BootstrapKeyId,
     /// What is shown of the key: `iiak_bootstrap_` and eight characters.
     pub prefix: KeyPrefix,
+    /// The process that put it in force, in words for the operator: command, host name and process id.
+    pub made_by: String,
     /// When it came into force.
     pub created_at: Timestamp,
     /// When another one replaced it; `None` while it is in force.

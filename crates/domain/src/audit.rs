@@ -9,9 +9,12 @@ use uuid::Uuid;
 
 use crate::Timestamp;
 use crate::actor::Actor;
-use crate::ids::{AdminKeyId, AuditEntryId, OrganizationId};
+use crate::ids::{AdminKeyId, AuditEntryId, OrganizationId, UserAccountId};
+use crate::secret::contains_key;
+use crate::text::Metadata;
 
 mod chain;
+pub mod filtered;
 mod finding;
 pub mod line;
 mod walk;
@@ -150,10 +153,22 @@ pub struct Author {
     pub kind: AuthorKind,
     /// The key that was used; `None` for the operator and for callers who proved nothing.
     pub id: Option<Uuid>,
-    /// The entity's name at that time; `None` of every caller but an admin key.
-    pub entity: Option<String>,
+    /// What the caller was called at that time: the entity's name for an admin key, the key's own name for an
+    /// organization's key, and fixed words for the bootstrap key and the command line. `None` of unknown callers.
+    pub name: Option<String>,
     /// The organization the caller belongs to; `None` of the platform's own callers, and of unknown ones.
     pub organization: Option<OrganizationId>,
+    /// The user that an organization's key is bound to.
+    pub user: Option<AuthorUser>,
+}
+
+/// The user behind a key, as the log keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuthorUser {
+    /// Which one.
+    pub id: UserAccountId,
+    /// Its name at that time.
+    pub name: String,
 }
 
 words! {
@@ -174,7 +189,8 @@ words! {
 
 impl Author {
     /// A caller without a key that works.
-    pub const UNKNOWN: Self = Self { kind: AuthorKind::Unknown, id: None, entity: None, organization: None };
+    pub const UNKNOWN: Self =
+        Self { kind: AuthorKind::Unknown, id: None, name: None, organization: None, user: None };
 
     /// The admin key that acted, if one did.
     #[must_use]
@@ -185,16 +201,32 @@ impl Author {
 
 impl From<&Actor> for Author {
     fn from(actor: &Actor) -> Self {
-        let (kind, id, entity) = match actor {
-            Actor::Operator => (AuthorKind::Operator, None, None),
-            Actor::Bootstrap(id) => (AuthorKind::Bootstrap, Some(id.uuid()), None),
+        let (kind, id, name) = match actor {
+            Actor::Operator => (AuthorKind::Operator, None, Some("command line")),
+            Actor::Bootstrap(id) => (AuthorKind::Bootstrap, Some(id.uuid()), Some("bootstrap key")),
             Actor::AdminKey { id, entity, .. } => {
-                (AuthorKind::AdminKey, Some(id.uuid()), Some(entity.as_str().to_owned()))
+                (AuthorKind::AdminKey, Some(id.uuid()), Some(entity.as_str()))
             }
-            Actor::Credential { id, .. } => (AuthorKind::Credential, Some(id.uuid()), None),
+            Actor::Credential { id, names, .. } => {
+                let name = names.as_ref().map(|names| names.key.as_str());
+                (AuthorKind::Credential, Some(id.uuid()), name)
+            }
         };
-        Self { kind, id, entity, organization: actor.organization() }
+        let user = match actor {
+            Actor::Credential { user_account: Some(id), names: Some(names), .. } => {
+                names.user.as_ref().map(|name| AuthorUser { id: *id, name: loggable(name.as_str()) })
+            }
+            _ => None,
+        };
+        Self { kind, id, name: name.map(loggable), organization: actor.organization(), user }
     }
+}
+
+/// What the log has instead of a text that contains a key.
+const REDACTED: &str = "[redacted: contains a key]";
+
+fn loggable(name: &str) -> String {
+    (if contains_key(name) { REDACTED } else { name }).to_owned()
 }
 
 /// One value in an entry's details.
@@ -224,6 +256,40 @@ impl Detail {
     #[must_use]
     pub fn number(count: u64) -> Self {
         Self::Number(i64::try_from(count).unwrap_or(i64::MAX))
+    }
+
+    /// Metadata: its JSON text up to [`METADATA_TOLD`](Self::METADATA_TOLD) bytes. Of a longer one the size, the
+    /// BLAKE3 hash, by which a copy is recognised, and the beginning; of one that contains a key no text at all.
+    #[must_use]
+    pub fn metadata(metadata: &Metadata) -> Self {
+        let json = metadata.as_str();
+        let holds_key = contains_key(json);
+        if json.len() <= Self::METADATA_TOLD && !holds_key {
+            return Self::Text(json.to_owned());
+        }
+        let shown = if holds_key { REDACTED } else { &json[..json.floor_char_boundary(Self::METADATA_TOLD)] };
+        let hash = blake3::hash(json.as_bytes()).to_hex();
+        Self::Map(vec![
+            ("bytes".to_owned(), Self::number(json.len() as u64)),
+            ("blake3".to_owned(), Self::Text(hash.to_string())),
+            ("beginning".to_owned(), Self::Text(shown.to_owned())),
+        ])
+    }
+
+    /// The most bytes of metadata that one entry tells, before and after a change alike.
+    pub const METADATA_TOLD: usize = 1024;
+
+    /// The same without texts that contain a key: somebody pasted it into a name or a description.
+    #[must_use]
+    pub fn without_keys(self) -> Self {
+        match self {
+            Self::Text(text) => Self::Text(if contains_key(&text) { REDACTED.to_owned() } else { text }),
+            Self::List(items) => Self::List(items.into_iter().map(Self::without_keys).collect()),
+            Self::Map(named) => {
+                Self::Map(named.into_iter().map(|(name, value)| (name, value.without_keys())).collect())
+            }
+            plain @ (Self::Null | Self::Flag(_) | Self::Number(_)) => plain,
+        }
     }
 
     /// An instant as every surface tells it: in UTC, in whole seconds.

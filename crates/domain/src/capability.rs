@@ -35,6 +35,8 @@ pub enum Capability {
     ViewAuditLogs,
     /// See and change what holds for the whole installation.
     ManageSettings,
+    /// Make and change keys without regard to what restricts one's own key.
+    LiftRestrictions,
     /// Ask about presented keys.
     VerifyKeys,
     /// End the very key that is presented: whoever holds a key holds this.
@@ -43,6 +45,9 @@ pub enum Capability {
 
 /// What a word gives its holder.
 type Table = &'static [(&'static str, &'static [Capability])];
+
+/// The scope that frees a key from passing its own restrictions on to the keys it makes and changes.
+pub const UNRESTRICT: &str = "api-keys:unrestrict";
 
 /// The scopes that open the platform surface.
 const PLATFORM: Table = &[
@@ -55,7 +60,7 @@ const PLATFORM: Table = &[
 ];
 
 /// The scopes that open the organization surface. Writing does not come with reading, nor reading with
-/// writing.
+/// writing. What one scope includes of others is [`INCLUDED`](crate::scope::INCLUDED)'s matter.
 const ORGANIZATION: Table = &[
     ("organizations:read", &[C::ViewOrganization]),
     ("organizations:write", &[C::EditOrganization]),
@@ -66,6 +71,7 @@ const ORGANIZATION: Table = &[
     ("roles:write", &[C::ManageRoles]),
     ("api-keys:read", &[C::ViewCredentials]),
     ("api-keys:write", &[C::ManageCredentials]),
+    (UNRESTRICT, &[C::LiftRestrictions]),
     ("usage:read", &[C::ViewUsage]),
     ("audit:read", &[C::ViewAuditLogs]),
     ("keys:verify", &[C::VerifyKeys]),
@@ -73,9 +79,9 @@ const ORGANIZATION: Table = &[
 
 /// What a tenant's keys and roles can be given of our own, and what it is for. A tenant's services have words of
 /// their own besides.
-pub const PERMISSIONS: [(&str, &str); 16] = [
-    ("organizations:read", "See the organization and its settings"),
-    ("organizations:write", "Change the organization and its settings"),
+pub const PERMISSIONS: [(&str, &str); 17] = [
+    ("organizations:read", "See the organization and its settings; includes api-keys:read and usage:read"),
+    ("organizations:write", "Change the organization and its settings; includes api-keys:write"),
     ("users:read", "See users"),
     ("users:write", "Make and change users, and give them roles"),
     ("users:delete", "Delete users"),
@@ -83,6 +89,7 @@ pub const PERMISSIONS: [(&str, &str); 16] = [
     ("roles:write", "Make, change and delete roles"),
     ("api-keys:read", "See API keys"),
     ("api-keys:write", "Make, change, rotate, disable and revoke API keys"),
+    (UNRESTRICT, "Make and change API keys without passing on the restrictions of the calling key"),
     ("usage:read", "See usage figures"),
     ("audit:read", "See and export the audit log"),
     ("keys:verify", "Ask whether a presented key is good"),
@@ -132,6 +139,15 @@ impl Door {
     }
 }
 
+/// Whether a key with these scopes can manage its organization's keys, by whichever door.
+#[must_use]
+pub fn manages_keys<'a>(scopes: impl Into<Held<'a>>) -> bool {
+    let held = scopes.into();
+    [Door::Organization, Door::Platform]
+        .into_iter()
+        .any(|door| door.capabilities(held).contains(Capability::ManageCredentials))
+}
+
 impl Capability {
     /// What an admin key may be given.
     pub const PARTNER: [Self; 4] =
@@ -143,7 +159,7 @@ impl Capability {
         [Self::ManageAdminKeys, Self::VerifyKeys, Self::ViewAuditLogs, Self::ViewUsage];
 
     /// Every capability, in the order of their declaration.
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 17] = [
         Self::ManageAdminKeys,
         Self::ManageOrganizations,
         Self::ViewOrganization,
@@ -158,6 +174,7 @@ impl Capability {
         Self::ViewUsage,
         Self::ViewAuditLogs,
         Self::ManageSettings,
+        Self::LiftRestrictions,
         Self::VerifyKeys,
         Self::RevokeSelf,
     ];
@@ -180,6 +197,7 @@ impl Capability {
             Self::ViewUsage => "view_usage",
             Self::ViewAuditLogs => "view_audit_logs",
             Self::ManageSettings => "manage_settings",
+            Self::LiftRestrictions => "lift_restrictions",
             Self::VerifyKeys => "verify_keys",
             Self::RevokeSelf => "revoke_self",
         }
@@ -258,7 +276,14 @@ mod tests {
         assert_eq!(words(Door::Platform, "admin:audit"), ["view_audit_logs"]);
         assert_eq!(words(Door::Organization, "admin:*"), Vec::<&str>::new());
         assert_eq!(words(Door::Organization, "users:*"), ["delete_users", "manage_users", "view_users"]);
-        assert_eq!(words(Door::Organization, "*").len(), 12);
+        assert_eq!(words(Door::Organization, "*").len(), 13);
+        assert_eq!(words(Door::Platform, "admin:orgs").len(), 5);
+        assert_eq!(
+            words(Door::Organization, "organizations:write"),
+            ["edit_organization", "manage_credentials"]
+        );
+        let read = ["view_credentials", "view_organization", "view_usage"];
+        assert_eq!(words(Door::Organization, "organizations:read"), read);
         assert_eq!(words(Door::Gateway, "* admin:*"), ["verify_keys"]);
         assert_eq!(Door::Organization.word_of(Capability::ManageUsers), Some("users:write"));
         assert_eq!(Door::Platform.word_of(Capability::ManageRoles), None);

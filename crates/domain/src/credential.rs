@@ -67,6 +67,17 @@ impl Class {
         }
     }
 
+    /// The environment whose calls its keys may make. Provisioning keys make none: where a gateway demands an
+    /// environment, it serves API calls.
+    #[must_use]
+    pub const fn serves(self) -> Option<Environment> {
+        match self {
+            Self::Test => Some(Environment::Test),
+            Self::Partner | Self::Live => Some(Environment::Live),
+            Self::Scim => None,
+        }
+    }
+
     /// The world its keys belong to: the sandbox of test keys, production of all others.
     #[must_use]
     pub const fn environment(self) -> Environment {

@@ -68,6 +68,15 @@ macro_rules! ids {
                     None => text.parse(),
                 }
             }
+
+            /// Whether the text has this kind's prefix, whatever follows: then it names one of this kind, and possibly
+            /// none that there can be.
+            #[must_use]
+            pub fn is_named_by(text: &str) -> bool {
+                text.strip_prefix(concat!($prefix, "_")).is_some_and(|rest| {
+                    !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+                })
+            }
         }
 
         impl fmt::Display for $name {
@@ -192,6 +201,11 @@ mod tests {
             "user_01h455vb4pex5vsknk084sn0é",
         ] {
             assert_eq!(UserAccountId::parse_any(text), Err(InvalidId), "{text}");
+        }
+        for (text, is_named) in
+            [("user_abc123", true), ("user_", false), ("user_é", false), ("role_admin", false)]
+        {
+            assert_eq!(UserAccountId::is_named_by(text), is_named, "{text}");
         }
     }
 

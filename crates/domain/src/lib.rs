@@ -18,6 +18,8 @@ pub mod limit;
 pub mod organization;
 pub mod page;
 pub mod period;
+pub mod resource_limits;
+pub mod restriction;
 pub mod revision;
 pub mod role;
 pub mod scope;

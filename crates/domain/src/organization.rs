@@ -6,6 +6,7 @@ use crate::Timestamp;
 use crate::address::IpAllowlist;
 use crate::ids::OrganizationId;
 use crate::limit::Limits;
+use crate::resource_limits::ResourceLimits;
 use crate::revision::Revision;
 use crate::settings::{KeptDays, KeyLifetime};
 use crate::text::{Email, InvalidText, Metadata, Name};
@@ -88,6 +89,8 @@ pub struct OrganizationSettings {
     pub default_limits: Limits,
     /// How long its records are kept; `None`: as long as the installation's.
     pub kept_days: KeptDays,
+    /// How many things it may have; the operator's to set.
+    pub resource_limits: ResourceLimits,
 }
 
 impl Organization {

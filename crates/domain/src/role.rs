@@ -118,9 +118,6 @@ pub struct Role {
 }
 
 impl Role {
-    /// The most roles that one organization makes itself.
-    pub const MOST: u64 = 500;
-
     /// The role in its next revision, changed at `now`: every change ends with it.
     #[must_use]
     pub fn touched(mut self, now: Timestamp) -> Self {

@@ -1,7 +1,7 @@
 //! Scopes: open words an API's owner gives its own resources, such as `workflows:read`.
 //!
 //! ```
-//! use claviger_domain::scope::{InvalidScope, ScopeExpression, Scopes};
+//! use claviger_domain::scope::{ScopeExpression, Scopes};
 //!
 //! let held: Scopes = "workflows:read transactions:*".parse()?;
 //! let wanted: ScopeExpression = "workflows:read AND (transactions:read OR admin:audit)".parse()?;
@@ -9,27 +9,46 @@
 //!
 //! let wanted: ScopeExpression = "workflows:write".parse()?;
 //! assert!(!wanted.is_satisfied_by(&held));
-//! # Ok::<(), InvalidScope>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 use std::collections::HashSet;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
+use std::sync::{LazyLock, OnceLock};
 
-mod cover;
+mod expression;
 mod held;
+mod index;
 
-use cover::Cover;
+pub use expression::{InvalidExpression, ScopeExpression};
 pub use held::Held;
+use index::Index;
 
 /// Every scope but those of the platform.
 const EVERYTHING: &str = "*";
 /// What the scopes begin with that open the operator's surface.
 const PLATFORM: &str = "admin:";
 
-/// The text is not a scope, or not an expression over scopes.
+/// Scopes of Claviger's own that another one includes, with the scope that includes them: the published examples use
+/// the including scopes only.
+pub const INCLUDED: [(&str, &str); 5] = [
+    ("api-keys:read", "organizations:read"),
+    ("usage:read", "organizations:read"),
+    ("api-keys:write", "organizations:write"),
+    ("admin:analytics", "admin:orgs"),
+    ("admin:audit", "admin:orgs"),
+];
+
+/// The scope that includes this one; `None` of most.
+fn including(word: &str) -> Option<&'static str> {
+    INCLUDED.iter().find(|(included, _)| *included == word).map(|(_, including)| *including)
+}
+
+/// The text is not a scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a scope expression")]
+#[error("not a scope")]
 pub struct InvalidScope;
 
 /// One word `resource:action`, `resource:*` for every action of a resource, or `*` for every scope that does
@@ -100,53 +119,120 @@ impl fmt::Display for Scope {
 }
 
 /// The scopes a credential holds, in the order they were given.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub struct Scopes(Vec<Scope>);
+///
+/// A look-up costs time proportional to the word asked for, however many scopes are held: a long list is indexed
+/// on its first look-up.
+#[derive(Debug, Default)]
+pub struct Scopes {
+    list: Vec<Scope>,
+    /// Built on the first look-up in a list longer than [`Self::SHORT`].
+    index: OnceLock<Index>,
+}
 
 impl Scopes {
+    /// Up to this length, comparing every scope is as fast as using an index.
+    const SHORT: usize = 8;
+
     /// Holds `scopes`, in this order; without any, nothing is covered.
     #[must_use]
     pub fn new(scopes: Vec<Scope>) -> Self {
-        Self(scopes)
+        Self { list: scopes, index: OnceLock::new() }
     }
 
     /// `*` alone, which covers all but what is the operator's.
     #[must_use]
     pub fn everything() -> Self {
-        Self(vec![Scope("*".to_owned())])
+        Self::new(vec![Scope("*".to_owned())])
     }
 
-    /// Whether any of them covers `wanted`.
+    /// Whether any of them covers `wanted`, by itself or by the scope that includes it ([`INCLUDED`]).
     #[must_use]
     pub fn cover(&self, wanted: &Scope) -> bool {
-        self.0.iter().any(|held| held.covers(wanted))
+        self.cover_word(wanted.as_str())
     }
 
     /// As [`cover`](Self::cover), of a scope in its written form.
     #[must_use]
     pub fn cover_word(&self, wanted: &str) -> bool {
-        self.0.iter().any(|held| held.covers_word(wanted))
+        self.cover_directly(wanted) || including(wanted).is_some_and(|wider| self.cover_directly(wider))
+    }
+
+    /// Whether any of them covers `wanted` by its own form: [`Scope::covers`].
+    fn cover_directly(&self, wanted: &str) -> bool {
+        match self.index() {
+            None => self.list.iter().any(|held| held.covers_word(wanted)),
+            Some(index) => index.covers(&self.list, wanted),
+        }
+    }
+
+    /// Whether this very word is among them.
+    fn contains(&self, word: &str) -> bool {
+        match self.index() {
+            None => self.list.iter().any(|held| held.0 == word),
+            Some(index) => index.contains(&self.list, word),
+        }
+    }
+
+    fn has_wildcard(&self) -> bool {
+        match self.index() {
+            None => self.list.iter().any(|scope| scope.0.ends_with('*')),
+            Some(index) => index.has_wildcard(),
+        }
+    }
+
+    /// `None` of a short list.
+    fn index(&self) -> Option<&Index> {
+        (self.list.len() > Self::SHORT).then(|| self.index.get_or_init(|| Index::of(&self.list)))
     }
 
     /// Those of `wanted` that none of them covers.
     #[must_use]
     pub fn lacking(&self, wanted: &Self) -> Vec<Scope> {
-        let cover = Cover::of(self);
-        wanted.iter().filter(|scope| !cover.covers(scope.as_str())).cloned().collect()
+        wanted.iter().filter(|scope| !self.cover(scope)).cloned().collect()
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.list.is_empty()
     }
 
     /// What both cover, no word twice: of either, what the other covers.
     #[must_use]
     pub fn meet(&self, other: &Self) -> Self {
-        let (own, others) = (Cover::of(self), Cover::of(other));
-        let from_own = self.iter().filter(|scope| others.covers(scope.as_str()));
-        from_own.chain(other.iter().filter(|scope| own.covers(scope.as_str()))).collect()
+        self.common(other).collect()
+    }
+
+    /// The words of [`meet`](Self::meet), borrowed. Without a wildcard in `self`, the cost does not depend on how
+    /// many scopes `other` has.
+    pub(crate) fn common<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a Scope> {
+        // Of what `other` names, `self` covers words that both have, and what a wider scope of its own covers.
+        let is_wider = |scope: &Scope| INCLUDED.iter().any(|(_, wider)| scope.0 == *wider);
+        let has_wider = self.has_wildcard() || self.list.iter().any(is_wider);
+        let others = if has_wider { other.list.as_slice() } else { &[] };
+        let from_own = self.list.iter().filter(|scope| other.cover(scope));
+        from_own
+            .chain(others.iter().filter(|scope| self.cover(scope) && !self.contains(&scope.0)))
+            .chain(self.unnamed_in_common(other))
+    }
+
+    /// Scopes that both cover, but that neither names nor covers in the same way: `organizations:*` and `api-keys:*`
+    /// have `api-keys:write` in common.
+    fn unnamed_in_common<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a Scope> {
+        static SCOPES: LazyLock<Vec<Scope>> =
+            LazyLock::new(|| INCLUDED.iter().map(|(word, _)| Scope((*word).to_owned())).collect());
+        // Only a wildcard covers a scope directly without naming it.
+        let scopes = if self.has_wildcard() || other.has_wildcard() { SCOPES.as_slice() } else { &[] };
+        let only_by_inclusion =
+            |held: &Self, word: &str, wider: &str| held.cover_directly(wider) && !held.cover_directly(word);
+        let only_directly = |held: &Self, word: &str, wider: &str| {
+            held.cover_directly(word) && !held.contains(word) && !held.cover_directly(wider)
+        };
+        scopes.iter().zip(INCLUDED).filter_map(move |(scope, (word, wider))| {
+            let is_unnamed = (only_by_inclusion(self, word, wider) && only_directly(other, word, wider))
+                || (only_by_inclusion(other, word, wider) && only_directly(self, word, wider));
+            is_unnamed.then_some(scope)
+        })
     }
 
     /// What either covers, no word twice.
@@ -157,7 +243,34 @@ impl Scopes {
 
     /// The scopes, in the order they were given.
     pub fn iter(&self) -> impl Iterator<Item = &Scope> {
-        self.0.iter()
+        self.list.iter()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+}
+
+// The index follows from the list: it is neither copied nor compared.
+impl Clone for Scopes {
+    fn clone(&self) -> Self {
+        Self::new(self.list.clone())
+    }
+}
+
+impl PartialEq for Scopes {
+    fn eq(&self, other: &Self) -> bool {
+        self.list == other.list
+    }
+}
+
+impl Eq for Scopes {}
+
+impl Hash for Scopes {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.list.hash(state);
     }
 }
 
@@ -165,14 +278,14 @@ impl<'a> FromIterator<&'a Scope> for Scopes {
     /// In the order they come, no word twice.
     fn from_iter<T: IntoIterator<Item = &'a Scope>>(scopes: T) -> Self {
         let mut seen = HashSet::new();
-        Self(scopes.into_iter().filter(|scope| seen.insert(scope.as_str())).cloned().collect())
+        Self::new(scopes.into_iter().filter(|scope| seen.insert(scope.as_str())).cloned().collect())
     }
 }
 
 impl fmt::Display for Scopes {
     /// Separated by spaces, as in RFC 6749, section 3.3.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, scope) in self.0.iter().enumerate() {
+        for (place, scope) in self.list.iter().enumerate() {
             if place > 0 {
                 f.write_str(" ")?;
             }
@@ -187,88 +300,7 @@ impl FromStr for Scopes {
 
     /// Reads scopes separated by white space; the empty text is no scopes.
     fn from_str(text: &str) -> Result<Self, InvalidScope> {
-        text.split_ascii_whitespace().map(str::parse).collect::<Result<_, _>>().map(Self)
-    }
-}
-
-/// What a call demands: scopes joined by `AND` and `OR`, with parentheses; `AND` binds tighter.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ScopeExpression {
-    /// This one must be covered.
-    Scope(Scope),
-    /// All of these must be satisfied; of none, that is so.
-    All(Vec<ScopeExpression>),
-    /// At least one of these must be satisfied; of none, that is never so.
-    Any(Vec<ScopeExpression>),
-}
-
-impl ScopeExpression {
-    /// The longest expression, in characters.
-    pub const MAX: usize = 2048;
-    const MAX_DEPTH: usize = 16;
-
-    /// Whether `held` satisfies the expression.
-    #[must_use]
-    pub fn is_satisfied_by<'a>(&self, held: impl Into<Held<'a>>) -> bool {
-        let held = held.into();
-        match self {
-            Self::Scope(scope) => held.cover(scope),
-            Self::All(parts) => parts.iter().all(|part| part.is_satisfied_by(held)),
-            Self::Any(parts) => parts.iter().any(|part| part.is_satisfied_by(held)),
-        }
-    }
-}
-
-impl FromStr for ScopeExpression {
-    type Err = InvalidScope;
-
-    /// Reads scopes, `AND` and `OR` in either case, and parentheses, 16 deep at most.
-    fn from_str(text: &str) -> Result<Self, InvalidScope> {
-        if text.len() > Self::MAX {
-            return Err(InvalidScope);
-        }
-        let spaced = text.replace('(', " ( ").replace(')', " ) ");
-        let mut tokens = spaced.split_ascii_whitespace().peekable();
-        let expression = any(&mut tokens, 0)?;
-        if tokens.next().is_some() { Err(InvalidScope) } else { Ok(expression) }
-    }
-}
-
-type Tokens<'a> = std::iter::Peekable<std::str::SplitAsciiWhitespace<'a>>;
-
-fn any(tokens: &mut Tokens<'_>, depth: usize) -> Result<ScopeExpression, InvalidScope> {
-    joined(tokens, "OR", ScopeExpression::Any, |tokens| {
-        joined(tokens, "AND", ScopeExpression::All, |tokens| single(tokens, depth))
-    })
-}
-
-fn joined<'a>(
-    tokens: &mut Tokens<'a>,
-    word: &str,
-    join: fn(Vec<ScopeExpression>) -> ScopeExpression,
-    part: impl Fn(&mut Tokens<'a>) -> Result<ScopeExpression, InvalidScope>,
-) -> Result<ScopeExpression, InvalidScope> {
-    let first = part(tokens)?;
-    let mut parts = vec![first];
-    while tokens.next_if(|token| token.eq_ignore_ascii_case(word)).is_some() {
-        parts.push(part(tokens)?);
-    }
-    Ok(match parts.len() {
-        1 => parts.remove(0),
-        _ => join(parts),
-    })
-}
-
-fn single(tokens: &mut Tokens<'_>, depth: usize) -> Result<ScopeExpression, InvalidScope> {
-    match tokens.next() {
-        Some("(") if depth < ScopeExpression::MAX_DEPTH => {
-            let inner = any(tokens, depth + 1)?;
-            if tokens.next() == Some(")") { Ok(inner) } else { Err(InvalidScope) }
-        }
-        // Nobody asks for everything.
-        Some(EVERYTHING) => Err(InvalidScope),
-        Some(word) => word.parse().map(ScopeExpression::Scope),
-        None => Err(InvalidScope),
+        text.split_ascii_whitespace().map(str::parse).collect::<Result<_, _>>().map(Self::new)
     }
 }
 
@@ -277,54 +309,48 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn holds(held: &str, wanted: &str) -> bool {
-        let expression: ScopeExpression = wanted.parse().unwrap();
-        expression.is_satisfied_by(&held.parse().unwrap())
-    }
-
-    #[test]
-    fn expressions_mean_what_they_say() {
-        for (held, wanted, expected) in [
-            ("a:read", "a:read", true),
-            ("a:read", "a:write", false),
-            ("a:*", "a:write", true),
-            ("a:*", "ab:write", false),
-            ("a:b:*", "a:b:c:d", true),
-            ("a:read", "a:*", false),
-            ("a:x c:x", "a:x AND (b:x OR c:x)", true),
-            ("a:x", "a:x and (b:x or c:x)", false),
-            ("c:x", "a:x AND b:x OR c:x", true),
-            ("c:x", "a:x AND (b:x OR c:x)", false),
-            ("", "a:x", false),
-            ("*", "a:x AND b:c:*", true),
-            ("*", "admin:keys", false),
-            ("admin:*", "admin:keys", true),
-            ("admin:*", "a:x", false),
-        ] {
-            assert_eq!(holds(held, wanted), expected, "{held} | {wanted}");
-        }
-    }
-
-    #[test]
-    fn what_is_not_an_expression_is_refused() {
-        let deep = format!("{}a:b{}", "(".repeat(200), ")".repeat(200));
-        for text in
-            ["", "a", "a:", ":a", "a:b AND", "AND", "(a:b", "a:b)", "a:b c:d", "a:*:b", "*", "a:é", &deep]
-        {
-            assert_eq!(text.parse::<ScopeExpression>(), Err(InvalidScope), "{text}");
-        }
-    }
-
     proptest! {
-        #[test]
-        fn no_text_makes_the_parser_fail_otherwise(text in "[a-c:*() ANDOR]{0,60}") {
-            let _ = text.parse::<ScopeExpression>();
-        }
-
         #[test]
         fn scopes_read_back_what_they_print(words in prop::collection::vec("[a-z]{1,8}:([a-z]{1,8}|\\*)", 0..6)) {
             let scopes: Scopes = words.join(" ").parse().unwrap();
             prop_assert_eq!(scopes.to_string().parse(), Ok(scopes));
         }
+    }
+
+    fn word() -> impl Strategy<Value = String> {
+        let own = "(organizations|api-keys):(read|write|\\*)|admin:(orgs|audit)|usage:(read|\\*)";
+        prop_oneof!["\\*", "(a|b|admin):(x|y|\\*)", "(a|b):(x|y):(u|v|\\*)", "c:[a-z]{1,3}", own]
+    }
+
+    // Up to thirty words: some lists are short, others are indexed.
+    proptest! {
+        #[test]
+        fn together_they_cover_what_any_of_them_does(
+            words in prop::collection::vec(word(), 0..30), wanted in word(),
+        ) {
+            let scopes: Scopes = words.join(" ").parse().unwrap();
+            let wanted: Scope = wanted.parse().unwrap();
+            let one_by_one = scopes.iter().any(|scope| Scopes::new(vec![scope.clone()]).cover(&wanted));
+            prop_assert_eq!(scopes.cover(&wanted), one_by_one);
+            prop_assert_eq!(scopes.contains(wanted.as_str()), words.iter().any(|word| word == wanted.as_str()));
+        }
+
+        #[test]
+        fn what_both_cover_is_covered_by_what_they_have_in_common(
+            one in prop::collection::vec(word(), 0..20), other in prop::collection::vec(word(), 0..20), wanted in word(),
+        ) {
+            let (one, other): (Scopes, Scopes) = (one.join(" ").parse().unwrap(), other.join(" ").parse().unwrap());
+            let both = one.cover_word(&wanted) && other.cover_word(&wanted);
+            prop_assert_eq!(one.meet(&other).cover_word(&wanted), both);
+            let either = one.cover_word(&wanted) || other.cover_word(&wanted);
+            prop_assert_eq!(one.join(&other).cover_word(&wanted), either);
+        }
+    }
+
+    #[test]
+    fn no_word_stands_twice_in_what_is_common_or_joined() {
+        let (one, other): (Scopes, Scopes) = ("a:* a:x b:y".parse().unwrap(), "a:x a:* c:z".parse().unwrap());
+        assert_eq!(one.meet(&other).to_string(), "a:* a:x");
+        assert_eq!(one.join(&other).to_string(), "a:* a:x b:y c:z");
     }
 }

@@ -36,7 +36,7 @@ use zeroize::Zeroizing;
 use crate::Timestamp;
 use crate::ids::SecretId;
 
-pub use format::KeyFormat;
+pub use format::{KeyFormat, contains_key, contains_key_prefix};
 pub use pepper::{InvalidPeppers, PepperVersion, Peppers};
 
 /// The text is not a key this installation could have issued: its prefix, length, alphabet or

@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 
 use crate::Timestamp;
 use crate::limit::Limits;
+use crate::resource_limits::ResourceLimits;
 use crate::revision::Revision;
 
 /// How long new keys may live.
@@ -24,7 +25,7 @@ pub enum InvalidLifetime {
     #[error("an expiry must be given")]
     Missing,
     /// The key would live too long.
-    #[error("a key may live for {} seconds", .most.num_seconds())]
+    #[error("a key may live for {} seconds from its creation", .most.num_seconds())]
     TooLong {
         /// How long it may live.
         most: TimeDelta,
@@ -32,23 +33,30 @@ pub enum InvalidLifetime {
 }
 
 impl KeyLifetime {
-    /// When a key made at `now` ends, if its maker asks for `asked`.
+    /// When a key that was made at `created_at` ends, if `asked` is asked for at `now`. The longest life counts from
+    /// the key's creation, so that no change prolongs it; the usual one from now.
     ///
     /// # Errors
     /// [`InvalidLifetime`] when that is not allowed.
     pub fn settle(
         self,
         asked: Option<Timestamp>,
+        created_at: Timestamp,
         now: Timestamp,
     ) -> Result<Option<Timestamp>, InvalidLifetime> {
-        match (asked, self.usual, self.most) {
-            (Some(end), _, Some(most)) if end > now + most => Err(InvalidLifetime::TooLong { most }),
-            (Some(end), ..) => Ok(Some(end)),
-            (None, Some(usual), Some(most)) => Ok(Some(now + usual.min(most))),
-            (None, Some(usual), None) => Ok(Some(now + usual)),
-            (None, None, _) if self.is_demanded => Err(InvalidLifetime::Missing),
-            (None, None, most) => Ok(most.map(|most| now + most)),
+        let end = match (asked, self.usual) {
+            (Some(end), _) => Some(end),
+            (None, Some(usual)) => Some(now + usual),
+            (None, None) if self.is_demanded => return Err(InvalidLifetime::Missing),
+            (None, None) => None,
+        };
+        let Some(most) = self.most else { return Ok(end) };
+        let last = created_at + most;
+        let is_too_late = asked.is_some_and(|end| end > last) || last <= now;
+        if is_too_late {
+            return Err(InvalidLifetime::TooLong { most });
         }
+        Ok(Some(end.map_or(last, |end| end.min(last))))
     }
 
     /// An organization's own rule within the installation's: where it says nothing, that one holds, and no key
@@ -114,6 +122,8 @@ pub struct Settings {
     pub default_limits: Limits,
     /// How long records are kept; `None`: as the configuration says.
     pub kept_days: KeptDays,
+    /// How many things organizations may have that say nothing themselves.
+    pub resource_limits: ResourceLimits,
     /// For proxies that do not say.
     pub forward_auth_dialect: ForwardAuthDialect,
     /// Whose web pages may call, as `scheme://host[:port]`; without any, none may.
@@ -130,6 +140,7 @@ impl Default for Settings {
             key_lifetime: KeyLifetime::default(),
             default_limits: Limits::default(),
             kept_days: KeptDays::default(),
+            resource_limits: ResourceLimits::default(),
             forward_auth_dialect: ForwardAuthDialect::default(),
             cors_origins: Vec::new(),
             updated_at: None,
@@ -163,7 +174,23 @@ mod tests {
             (rule(None, Some(7), false), Some(7), Ok(Some(7))),
             (rule(None, Some(7), false), Some(8), Err(InvalidLifetime::TooLong { most: day(7) })),
         ] {
-            let settled = rule.settle(asked.map(|days| now + day(days)), now);
+            let settled = rule.settle(asked.map(|days| now + day(days)), now, now);
+            assert_eq!(settled, expected.map(|end| end.map(|days| now + day(days))), "{rule:?} {asked:?}");
+        }
+        // Of a key that is five days old.
+        let late = Err(InvalidLifetime::TooLong { most: day(7) });
+        for (usual, most, asked, expected) in [
+            (None, Some(7), Some(2), Ok(Some(2))),
+            (None, Some(7), Some(3), late),
+            (None, Some(7), None, Ok(Some(2))),
+            (Some(1), Some(7), None, Ok(Some(1))),
+            (Some(4), Some(7), None, Ok(Some(2))),
+            (Some(4), None, None, Ok(Some(4))),
+            (None, Some(5), None, Err(InvalidLifetime::TooLong { most: day(5) })),
+            (None, Some(5), Some(1), Err(InvalidLifetime::TooLong { most: day(5) })),
+        ] {
+            let rule = rule(usual, most, false);
+            let settled = rule.settle(asked.map(|days| now + day(days)), now - day(5), now);
             assert_eq!(settled, expected.map(|end| end.map(|days| now + day(days))), "{rule:?} {asked:?}");
         }
         let both = rule(None, Some(30), false).within(rule(Some(10), Some(20), true));

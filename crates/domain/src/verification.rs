@@ -71,7 +71,7 @@
 //! assert_eq!(refuse(&subject.facts(), &demand, now), Some(Code::InsufficientScope));
 //! subject.credential.expires_at = Some(now);
 //! assert_eq!(refuse(&subject.facts(), &demand, now), Some(Code::Expired));
-//! # Ok::<(), claviger_domain::scope::InvalidScope>(())
+//! # Ok::<(), claviger_domain::scope::InvalidExpression>(())
 //! ```
 
 use std::net::IpAddr;
@@ -108,7 +108,7 @@ pub enum Code {
     IpNotAllowed,
     /// It is for another network than the demanded one, or for none.
     WrongNetwork,
-    /// It is of the other environment than the demanded one.
+    /// It is of the other environment than the demanded one, or, as a provisioning key, of none.
     WrongEnvironment,
     /// Its scopes do not satisfy the demanded ones.
     InsufficientScope,
@@ -209,8 +209,8 @@ pub struct Facts<'a> {
     pub allowlists: [&'a IpAllowlist; 2],
     /// The network it is for.
     pub network: Option<Network>,
-    /// The world it belongs to.
-    pub environment: Environment,
+    /// The environment whose calls it may make; `None`: calls of neither.
+    pub environment: Option<Environment>,
     /// What calls with it may do.
     pub scopes: Held<'a>,
 }
@@ -229,7 +229,7 @@ impl Subject {
             is_organization_suspended: organization.is_suspended(),
             allowlists: [&credential.ip_allowlist, &organization.settings.ip_allowlist],
             network: credential.network,
-            environment: credential.class.environment(),
+            environment: credential.class.serves(),
             scopes: Held::new(&credential.scopes, user_account.as_ref().map(|_| permissions)),
         }
     }
@@ -254,7 +254,7 @@ pub fn refuse(facts: &Facts<'_>, demand: &Demand, now: Timestamp) -> Option<Code
         Some(Code::IpNotAllowed)
     } else if demand.network.is_some() && facts.network != demand.network {
         Some(Code::WrongNetwork)
-    } else if demand.environment.is_some_and(|wanted| wanted != facts.environment) {
+    } else if demand.environment.is_some() && facts.environment != demand.environment {
         Some(Code::WrongEnvironment)
     } else if !demand.scopes.as_ref().is_none_or(|wanted| wanted.is_satisfied_by(facts.scopes)) {
         Some(Code::InsufficientScope)

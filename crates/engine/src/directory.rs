@@ -16,7 +16,7 @@ use claviger_domain::account::UserAccount;
 use claviger_domain::address::IpAllowlist;
 use claviger_domain::credential::Credential;
 use claviger_domain::ids::{CredentialId, OrganizationId, RoleId, UserAccountId};
-use claviger_domain::limit::{Counter, Limits};
+use claviger_domain::limit::{Counter, Limits, Pool};
 use claviger_domain::organization::Organization;
 use claviger_domain::revision::Revision;
 use claviger_domain::role::{Role, RoleIds, SystemRole};
@@ -27,6 +27,11 @@ use uuid::Uuid;
 use crate::purse::Purse;
 use crate::snapshot::{Ends, KnownOrganization, KnownUserAccount, Parts, Shared, Snapshot};
 use crate::sync::{Mutex, MutexGuard};
+
+mod consistency;
+mod ended;
+
+pub use consistency::Difference;
 
 /// A change that was committed.
 #[derive(Debug, Clone)]
@@ -48,7 +53,7 @@ pub enum Change {
 pub struct Loaded {
     /// The credential itself.
     pub credential: Credential,
-    /// Every secret it ever had.
+    /// Its secrets; one that is left out has ended.
     pub secrets: Vec<SecretVersion>,
     /// The account it is linked to.
     pub user_account: Option<UserAccount>,
@@ -92,12 +97,19 @@ pub(crate) struct Record {
 struct Newest(AtomicU64);
 
 impl Newest {
+    /// Of a credential that is not known here any more.
+    const FORGOTTEN: Revision = Revision::from_stored(u64::MAX);
+
     fn get(&self) -> Revision {
         Revision::from_stored(self.0.load(Ordering::Relaxed))
     }
 
     fn is_before(&self, revision: Revision) -> bool {
         self.get() < revision
+    }
+
+    fn set(&self, revision: Revision) {
+        self.0.store(revision.number(), Ordering::Relaxed);
     }
 
     fn rise_to(&self, revision: Revision) {
@@ -132,6 +144,8 @@ struct Feed {
     changes: u64,
     /// What the last changes were about.
     latest: VecDeque<Uuid>,
+    /// Keys that had ended long before they were looked up, in that order.
+    revisited: VecDeque<[u8; 32]>,
 }
 
 /// So many changes are remembered for readers that were under way; a reader older than them begins again.
@@ -221,7 +235,7 @@ impl Directory {
         let (Some(organization), true, Some(ends)) = (organization, is_complete, ends) else {
             // Not all of it is known here: whoever presents its key next asks the database.
             if let Some(record) = known {
-                record.snapshot.store(None);
+                swap(&record, None);
             }
             return;
         };
@@ -261,18 +275,24 @@ impl Directory {
         if newest != Some(credential.revision) || !feed.holds(id, &Ends::of(&secrets)) {
             let (organization, user_account) = (organization.clone(), user_account.clone());
             self.place(&mut feed, credential, &secrets, Ends::of(&secrets), organization, user_account);
+        } else if let Some(record) = feed.records.get(&id) {
+            // A key of it may have been forgotten.
+            self.lead_to(record, &secrets);
         }
         // What is spent from already, is spent from here: the database comes behind.
         for LoadedCounter { owner, name, window_seconds, counter } in spent {
             if !new.contains(&Some(owner)) {
                 continue;
             }
-            let purse = match (&user_account, feed.records.get(&id)) {
-                (_, Some(record)) if owner == id.uuid() => &record.purse,
-                (Some(account), _) if owner == account.facts.load().id.uuid() => &account.purse,
-                _ => &organization.purse,
-            };
-            purse.open().put(&name, window_seconds, counter);
+            match (&user_account, feed.records.get(&id)) {
+                (_, Some(record)) if owner == id.uuid() => {
+                    record.purse.open().put(&name, window_seconds, counter);
+                }
+                (Some(account), _) if owner == account.facts.load().id.uuid() => {
+                    account.purse.open().load(&name, window_seconds, counter);
+                }
+                _ => organization.purse.open().load(&name, window_seconds, counter),
+            }
         }
         true
     }
@@ -297,12 +317,37 @@ impl Directory {
         let new = || Arc::new(Record::default());
         let record = feed.records.entry(credential.id).or_insert_with(new).clone();
         record.newest.rise_to(credential.revision);
-        record.purse.open().grant(credential.credits);
-        record.snapshot.store(Some(Arc::new(Snapshot::new(credential, parts))));
+        let mut purse = record.purse.open();
+        purse.grant(credential.credits);
+        purse.keep(&parts.limits);
+        drop(purse);
+        swap(&record, Some(Arc::new(Snapshot::new(credential, parts))));
+        self.lead_to(&record, secrets);
+    }
+
+    fn lead_to(&self, record: &Arc<Record>, secrets: &[SecretVersion]) {
         let versions = self.versions.pin();
         for secret in secrets {
             let version = Version { number: secret.number, record: record.clone() };
             versions.insert(*secret.sealed.digest.as_bytes(), version);
+        }
+    }
+}
+
+/// Replaces what is known of a credential, and keeps count of the names that its limits share with others.
+fn swap(record: &Record, new: Option<Arc<Snapshot>>) {
+    if let Some(new) = &new {
+        for limit in new.limits.iter().filter(|limit| limit.pool != Pool::Credential) {
+            if let Some(purse) = new.shared_purse(limit.pool) {
+                purse.open().name(limit);
+            }
+        }
+    }
+    if let Some(old) = record.snapshot.swap(new) {
+        for limit in old.limits.iter().filter(|limit| limit.pool != Pool::Credential) {
+            if let Some(purse) = old.shared_purse(limit.pool) {
+                purse.open().unname(limit);
+            }
         }
     }
 }
@@ -412,11 +457,15 @@ impl<T: Hash + Eq + Clone> Interned<T> {
             return known.clone();
         }
         if self.0.len() >= WORTH_TIDYING && self.0.len() == self.0.capacity() {
-            self.0.retain(|value, ()| Arc::strong_count(value) > 1);
+            self.tidy();
         }
         let new = Arc::new(value.clone());
         self.0.insert(new.clone(), ());
         new
+    }
+
+    fn tidy(&mut self) {
+        self.0.retain(|value, ()| Arc::strong_count(value) > 1);
     }
 }
 

@@ -51,6 +51,7 @@
 
 mod directory;
 mod error;
+mod holding;
 mod lane;
 mod offsets;
 mod position;
@@ -73,6 +74,7 @@ use self::offsets::Room;
 use self::record::LENGTH;
 
 pub use self::error::JournalError;
+pub use self::holding::{HeldSegments, is_file_name};
 pub use self::position::{Place, Positions};
 pub use self::record::Record;
 

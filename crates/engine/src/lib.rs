@@ -113,10 +113,11 @@ use claviger_domain::scope::Held;
 use claviger_domain::secret::{Digest, Peppers, PresentedKey};
 use claviger_domain::verification::{Code, Demand, Settled, refuse, settle};
 
-pub use directory::{Change, Loaded, LoadedCounter, Mark};
+pub use directory::{Change, Difference, Loaded, LoadedCounter, Mark};
 use directory::{Directory, Record};
 use journal::{Journal, JournalError, Place};
 pub use snapshot::{KnownOrganization, KnownUserAccount, Snapshot};
+use uuid::Uuid;
 
 /// What decides.
 #[derive(Debug)]
@@ -234,12 +235,14 @@ impl Engine {
 
         let mut counters = [Counter::default(); Limits::MAX];
         for (counter, limit) in counters.iter_mut().zip(limits.iter()) {
-            let purse = match limit.pool {
-                Pool::Organization => &of_organization,
-                Pool::UserAccount if of_user_account.is_some() => &of_user_account,
-                Pool::Credential | Pool::UserAccount => &own,
+            let spent = match (limit.pool, &of_organization, &of_user_account, &own) {
+                (Pool::Organization, Some(shared), ..) | (Pool::UserAccount, _, Some(shared), _) => {
+                    shared.counter(limit)
+                }
+                (Pool::Credential | Pool::UserAccount, _, _, Some(own)) => own.counter(limit),
+                _ => Counter::default(),
             };
-            *counter = purse.as_ref().map(|purse| purse.counter(limit)).unwrap_or_default();
+            *counter = spent;
         }
         let mut credits = own.as_ref().and_then(|purse| purse.credits());
         let Settled { code, standings, is_spent } =
@@ -247,13 +250,14 @@ impl Engine {
         let place = self.count(snapshot.id, code, demand.cost, credits, now)?;
         if is_spent {
             for (counter, limit) in counters.iter().zip(limits.iter()) {
-                let purse = match limit.pool {
-                    Pool::Organization => &mut of_organization,
-                    Pool::UserAccount if of_user_account.is_some() => &mut of_user_account,
-                    Pool::Credential | Pool::UserAccount => &mut own,
-                };
-                if let Some(purse) = purse {
-                    purse.put(&limit.name, limit.window_seconds, *counter);
+                match (limit.pool, &mut of_organization, &mut of_user_account, &mut own) {
+                    (Pool::Organization, Some(shared), ..) | (Pool::UserAccount, _, Some(shared), _) => {
+                        shared.put(&limit.name, limit.window_seconds, *counter);
+                    }
+                    (Pool::Credential | Pool::UserAccount, _, _, Some(own)) => {
+                        own.put(&limit.name, limit.window_seconds, *counter);
+                    }
+                    _ => {}
                 }
             }
             if let (Some(own), Some(_)) = (&mut own, credits) {
@@ -315,6 +319,62 @@ impl Engine {
         self.directory.apply(change);
     }
 
+    /// The ids of all credentials held here, in no order.
+    #[must_use]
+    pub fn credential_ids(&self) -> Vec<CredentialId> {
+        self.directory.credential_ids()
+    }
+
+    /// How memory differs from a credential as the database has it. `None` when it does not, and when the credential
+    /// is not held here. A change on its way from the database to here is a difference, too: look again before
+    /// believing it.
+    #[must_use]
+    pub fn difference(&self, loaded: &Loaded) -> Option<Difference> {
+        self.directory.difference(loaded)
+    }
+
+    /// Replaces what is held of a credential and its owners by what was read from the database after `mark` was
+    /// taken, also when that is older than what is held. What was spent stays.
+    ///
+    /// `false`: a change has come in between, and the read must be made again.
+    #[must_use]
+    pub fn replace(&self, mark: Mark, loaded: Loaded) -> bool {
+        self.directory.replace_held(mark, loaded)
+    }
+
+    /// Drops a credential that the database did not have when it was asked after `mark` was taken.
+    ///
+    /// `false`: a change has come in between, and the database must be asked again.
+    #[must_use]
+    pub fn evict(&self, mark: Mark, id: CredentialId) -> bool {
+        self.directory.evict(mark, id)
+    }
+
+    /// Forgets every secret that has ended by `horizon`, every credential that was revoked or has expired by then,
+    /// and the counters that no credential names any more. Answers how many keys were forgotten.
+    pub fn forget_ended(&self, horizon: Timestamp) -> usize {
+        self.directory.forget_ended(horizon)
+    }
+
+    /// Keeps an ended key that was looked up, until thousands of others like it have followed.
+    pub fn keep_briefly(&self, key: PresentedKey<'_>, horizon: Timestamp) {
+        if let Some(digest) = self.peppers.digests(key).find(|digest| self.directory.find(digest).is_some()) {
+            self.directory.keep_briefly(&digest, horizon);
+        }
+    }
+
+    /// Drops the counters that no credential names: to be called when all credentials have been loaded.
+    pub fn drop_unnamed_counters(&self) {
+        self.directory.drop_unnamed_counters();
+    }
+
+    /// Whether something that is known here counts under this name for this owner (a credential, user account or
+    /// organization); `None` when the owner is not known.
+    #[must_use]
+    pub fn counts(&self, owner: Uuid, name: &str, window_seconds: u32) -> Option<bool> {
+        self.directory.counts(owner, name, window_seconds)
+    }
+
     /// How many keys are known.
     #[must_use]
     pub fn known_keys(&self) -> usize {
@@ -344,6 +404,12 @@ impl Known {
     #[must_use]
     pub fn secret_has_ended(&self, now: Timestamp) -> bool {
         self.facts().secret_ends_at.is_some_and(|end| end <= now)
+    }
+
+    /// Whether the secret that was presented, or all of the credential, has ended by `horizon`.
+    #[must_use]
+    pub fn has_ended(&self, horizon: Timestamp) -> bool {
+        self.snapshot.has_ended(horizon) || self.snapshot.secret_has_ended(self.number, horizon)
     }
 
     /// What it holds: its scopes, as far as the account it is linked to has them.

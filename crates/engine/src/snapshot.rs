@@ -9,7 +9,7 @@ use claviger_domain::account::UserAccount;
 use claviger_domain::address::IpAllowlist;
 use claviger_domain::credential::{Class, Credential, Network};
 use claviger_domain::ids::{CredentialId, OrganizationId, UserAccountId};
-use claviger_domain::limit::Limits;
+use claviger_domain::limit::{Limits, Pool};
 use claviger_domain::organization::{Organization, Slug};
 use claviger_domain::revision::Revision;
 use claviger_domain::role::RoleIds;
@@ -18,7 +18,7 @@ use claviger_domain::secret::SecretVersion;
 use claviger_domain::text::{ExternalId, Metadata, Name};
 use claviger_domain::verification::Facts;
 
-use crate::purse::Purse;
+use crate::purse::SharedPurse;
 
 /// What is known of an organization.
 #[derive(Debug)]
@@ -57,12 +57,12 @@ pub struct KnownUserAccount {
 #[derive(Debug)]
 pub(crate) struct Shared<T> {
     pub(crate) facts: ArcSwap<T>,
-    pub(crate) purse: Purse,
+    pub(crate) purse: SharedPurse,
 }
 
 impl<T> Shared<T> {
     pub(crate) fn new(facts: T) -> Arc<Self> {
-        Arc::new(Self { facts: ArcSwap::from_pointee(facts), purse: Purse::default() })
+        Arc::new(Self { facts: ArcSwap::from_pointee(facts), purse: SharedPurse::default() })
     }
 }
 
@@ -84,7 +84,7 @@ pub struct Snapshot {
     /// From when on it is refused.
     pub expires_at: Option<Timestamp>,
     pub(crate) network: Option<Network>,
-    pub(crate) is_revoked: bool,
+    pub(crate) revoked_at: Option<Timestamp>,
     pub(crate) is_disabled: bool,
     pub(crate) has_credits: bool,
     pub(crate) ip_allowlist: Arc<IpAllowlist>,
@@ -177,6 +177,13 @@ impl Ends {
         Self { newest, told }
     }
 
+    /// Whether these are the secrets of a database, of which those may be left out that have ended.
+    pub(crate) fn agree_with(&self, stored: &[SecretVersion]) -> bool {
+        let newest = stored.iter().map(|secret| secret.number).max();
+        newest.is_none_or(|newest| newest == self.newest)
+            && stored.iter().all(|secret| self.end(secret.number) == secret.ends_at)
+    }
+
     /// When the secret of this number ends. One that is not remembered any more has ended.
     fn end(&self, number: u32) -> Option<Timestamp> {
         let told = self.told.iter().find(|(ended, _)| *ended == number).map(|(_, end)| *end);
@@ -230,7 +237,7 @@ impl Snapshot {
             limits,
             expires_at,
             network,
-            is_revoked: revoked.is_some(),
+            revoked_at: revoked.map(|revocation| revocation.at),
             is_disabled: disabled_at.is_some(),
             has_credits: credits.is_some(),
             ip_allowlist,
@@ -238,6 +245,25 @@ impl Snapshot {
             organization,
             user_account,
             revision,
+        }
+    }
+
+    /// Whether it was revoked or has expired by `horizon`.
+    pub(crate) fn has_ended(&self, horizon: Timestamp) -> bool {
+        [self.revoked_at, self.expires_at].into_iter().flatten().any(|end| end <= horizon)
+    }
+
+    /// Whether its secret of this number has ended by `horizon`.
+    pub(crate) fn secret_has_ended(&self, number: u32, horizon: Timestamp) -> bool {
+        self.ends.end(number).is_some_and(|end| end <= horizon)
+    }
+
+    /// Where what credentials spend together is counted; `None` of what this one spends alone.
+    pub(crate) fn shared_purse(&self, pool: Pool) -> Option<&SharedPurse> {
+        match pool {
+            Pool::Credential => None,
+            Pool::UserAccount => self.user_account.as_ref().map(|account| &account.purse),
+            Pool::Organization => Some(&self.organization.purse),
         }
     }
 
@@ -249,7 +275,7 @@ impl Snapshot {
         user_account: Option<&'a KnownUserAccount>,
     ) -> Facts<'a> {
         Facts {
-            is_revoked: self.is_revoked,
+            is_revoked: self.revoked_at.is_some(),
             expires_at: self.expires_at,
             secret_ends_at: self.ends.end(number),
             is_disabled: self.is_disabled,
@@ -257,7 +283,7 @@ impl Snapshot {
             is_organization_suspended: organization.is_suspended,
             allowlists: [&self.ip_allowlist, &organization.ip_allowlist],
             network: self.network,
-            environment: self.class.environment(),
+            environment: self.class.serves(),
             scopes: Held::new(&self.scopes, user_account.map(|account| &*account.permissions)),
         }
     }

@@ -22,3 +22,8 @@ pub(crate) fn days(field: impl Into<String>, days: Option<i64>) -> Result<Option
     let bad = || Fault::invalid(field, Reason::Between { min: 1, max: MOST_DAYS });
     days.map(fit).map_or(Ok(None), |days| days.map(Some).ok_or_else(bad))
 }
+
+pub(crate) fn count(field: impl Into<String>, count: Option<i64>) -> Result<Option<u32>, Fault> {
+    let bad = |_| Fault::invalid(field, Reason::Between { min: 0, max: u32::MAX.into() });
+    count.map(u32::try_from).transpose().map_err(bad)
+}

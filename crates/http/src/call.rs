@@ -11,10 +11,11 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method};
 use claviger_app::authenticate::{Authenticated, Purpose};
 use claviger_app::engine::KnownOrganization;
-use claviger_app::{App, Call, Facts, Quota, Repeat, authenticate};
+use claviger_app::{App, Call, Facts, Quota, Repeat, Turn, authenticate};
 use claviger_domain::actor::Actor;
 use claviger_domain::audit::{Author, Target};
 use claviger_domain::capability::{Capability, Door};
+use claviger_domain::ids::OrganizationId;
 use claviger_domain::secret::Plaintext;
 use uuid::Uuid;
 
@@ -77,6 +78,10 @@ impl Guard for ManageManyCredentials {
 #[derive(Debug)]
 pub(crate) struct May<G>(pub(crate) Call, pub(crate) PhantomData<G>);
 
+/// The organization of the caller; `None`: the operator.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tenant(pub(crate) Option<OrganizationId>);
+
 /// The organization whose own key was presented.
 #[derive(Debug, Clone)]
 pub(crate) struct Own(pub(crate) Arc<KnownOrganization>);
@@ -96,6 +101,8 @@ pub(crate) struct Caller {
     pub(crate) quotas: Vec<Quota>,
     /// The thing the path names.
     pub(crate) target: Option<Target>,
+    /// Of a read on an admin surface: held until it is answered.
+    pub(crate) turn: Option<Arc<Turn>>,
 }
 
 impl Learnt {
@@ -142,15 +149,20 @@ impl<G: Guard> FromRequestParts<App> for May<G> {
         learnt.note(|caller| caller.author = Some(Author::from(&actor)));
         if let Some(id) = id_of(&actor) {
             if surface.is_admin() {
-                let quotas = app.count_call(id, G::IS_BATCH);
+                let quotas = app.count_call(id, actor.organization(), G::IS_BATCH);
                 let is_over = quotas.iter().any(|quota| quota.retry_after.is_some());
                 learnt.note(|caller| caller.quotas = quotas);
                 if is_over {
                     return Err(Fault::TooManyRequests);
                 }
+                if purpose == Purpose::Read {
+                    let turn = Arc::new(app.read_turn(actor.organization()).await?);
+                    learnt.note(|caller| caller.turn = Some(turn));
+                }
             }
             parts.extensions.insert(Presented { caller: id, key });
         }
+        parts.extensions.insert(Tenant(actor.organization()));
         let call = Call::new(app.clone(), actor, facts);
         if let Some(capability) = G::CAPABILITY {
             if G::IS_PARTNERS { call.require_partner(capability)? } else { call.require(capability)? }

@@ -1,22 +1,25 @@
 //! The parts of a request, read strictly; whatever is wrong is a [`Fault`].
 
 use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, Method};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use bytes::Bytes;
 use claviger_app::{App, Call, Repeat};
 use claviger_domain::page::{InvalidWindow, Window};
 use claviger_domain::revision::{Precondition, Revision};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
+use tokio::time::{Instant, timeout};
 
-use crate::call::{May, Presented};
+use crate::call::{May, Presented, Tenant};
 use crate::fault::{Fault, Reason};
-use crate::patience::within;
+use crate::path::{PathId, any_id};
+use crate::patience::at_once;
 use crate::strict;
 
 /// The largest request body, in bytes.
@@ -24,9 +27,11 @@ pub(crate) const LARGEST_BODY: usize = 64 * 1024;
 /// The largest body of an operation that takes many things at once.
 pub(crate) const LARGE_BODY: usize = 1024 * 1024;
 
-/// How long a body may take to arrive. A write that has begun is not given up when its caller is: one whose body
-/// never ends would keep its place for good.
-const BODY_PATIENCE: Duration = Duration::from_secs(20);
+/// A body must arrive this fast from its first moment on, beside [`BODY_GRACE`]. A write that has begun is not given up
+/// when its caller is: one whose body never ends would be held for good.
+const BODY_BYTES_PER_SECOND: u64 = 16 * 1024;
+/// By so much a body may be late.
+const BODY_GRACE: Duration = Duration::from_secs(5);
 
 /// The most parameters one query may have; no operation knows half as many.
 const MOST_PARAMETERS: usize = 32;
@@ -88,24 +93,24 @@ impl Query {
         Ok(self.window(usual)?.limit())
     }
 
-    /// A page behind the row of an id, which is read by `read`.
-    pub(crate) fn cursor<T>(
-        &mut self,
-        default_limit: u64,
-        read: impl FnOnce(&str) -> Option<T>,
-        uuid: impl FnOnce(T) -> uuid::Uuid,
-    ) -> Result<Window, Fault> {
-        let after = self
-            .take("after")
-            .map(|text| read(&text).map(uuid).ok_or_else(|| Fault::invalid("after", Reason::Reference)));
+    /// A page behind the row of an id.
+    pub(crate) fn cursor<T: PathId>(&mut self, default_limit: u64) -> Result<Window, Fault> {
+        let bad = || Fault::invalid("after", Reason::Reference);
+        let after = self.take("after").map(|text| any_id::<T>(&text, bad).map(|id| id.uuid()));
         let after = after.transpose()?;
         let limit = self.limit(default_limit)?;
         Window::following(limit, after).map_err(|_| Fault::invalid("limit", Reason::NonNegative))
     }
 
     pub(crate) fn flag(&mut self, name: &str) -> Result<bool, Fault> {
+        self.flag_or(name, false)
+    }
+
+    /// As [`flag`](Self::flag), with another default.
+    pub(crate) fn flag_or(&mut self, name: &str, default: bool) -> Result<bool, Fault> {
         match self.take(name).as_deref() {
-            None | Some("false") => Ok(false),
+            None => Ok(default),
+            Some("false") => Ok(false),
             Some("true") => Ok(true),
             Some(_) => Err(Fault::invalid(name, Reason::Boolean)),
         }
@@ -136,8 +141,8 @@ impl<T> Body<T> {
 impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
     type Rejection = Fault;
 
-    async fn from_request(request: Request, _: &App) -> Result<Self, Fault> {
-        let (parts, bytes) = whole(request, LARGEST_BODY).await?;
+    async fn from_request(request: Request, app: &App) -> Result<Self, Fault> {
+        let (parts, bytes) = whole(request, app, LARGEST_BODY).await?;
         if !is_json(&parts.headers) {
             return Err(Fault::NotJson);
         }
@@ -153,8 +158,8 @@ pub(crate) struct LargeBody<T>(pub(crate) Body<T>);
 impl<T: DeserializeOwned> FromRequest<App> for LargeBody<T> {
     type Rejection = Fault;
 
-    async fn from_request(request: Request, _: &App) -> Result<Self, Fault> {
-        let (parts, bytes) = whole(request, LARGE_BODY).await?;
+    async fn from_request(request: Request, app: &App) -> Result<Self, Fault> {
+        let (parts, bytes) = whole(request, app, LARGE_BODY).await?;
         if !is_json(&parts.headers) {
             return Err(Fault::NotJson);
         }
@@ -170,8 +175,8 @@ pub(crate) struct OptionalBody<T>(pub(crate) Body<T>);
 impl<T: DeserializeOwned + Default> FromRequest<App> for OptionalBody<T> {
     type Rejection = Fault;
 
-    async fn from_request(request: Request, _: &App) -> Result<Self, Fault> {
-        let (parts, bytes) = whole(request, LARGEST_BODY).await?;
+    async fn from_request(request: Request, app: &App) -> Result<Self, Fault> {
+        let (parts, bytes) = whole(request, app, LARGEST_BODY).await?;
         if bytes.is_empty() {
             return Ok(Self(Body { input: T::default(), repeat: repeat(&parts, &bytes)? }));
         }
@@ -192,18 +197,44 @@ pub(crate) struct Nothing;
 impl FromRequest<App> for Body<Nothing> {
     type Rejection = Fault;
 
-    async fn from_request(request: Request, _: &App) -> Result<Self, Fault> {
-        let (parts, bytes) = whole(request, LARGEST_BODY).await?;
+    async fn from_request(request: Request, app: &App) -> Result<Self, Fault> {
+        let (parts, bytes) = whole(request, app, LARGEST_BODY).await?;
         Ok(Self { input: Nothing, repeat: repeat(&parts, &bytes)? })
     }
 }
 
+/// The body of an operation that takes none, and whose query may say `force`.
+pub(crate) type Forceable = Body<Force>;
+
+/// Whether an operation is to be done although it shuts its caller out.
+#[derive(Debug)]
+pub(crate) struct Force(pub(crate) bool);
+
+impl FromRequest<App> for Body<Force> {
+    type Rejection = Fault;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Fault> {
+        let (parts, body) = request.into_parts();
+        let mut query = Query::of(parts.uri.query().unwrap_or_default())?;
+        let force = query.flag("force")?;
+        query.end()?;
+        let bytes = body_of(&parts, body, app, LARGEST_BODY).await?;
+        Ok(Self { input: Force(force), repeat: repeat(&parts, &bytes)? })
+    }
+}
+
 /// What is written takes its input from the body: no operation that has one knows a query parameter.
-async fn whole(request: Request, most: usize) -> Result<(Parts, Bytes), Fault> {
+async fn whole(request: Request, app: &App, most: usize) -> Result<(Parts, Bytes), Fault> {
     let (parts, body) = request.into_parts();
     no_query(parts.uri.query().unwrap_or_default())?;
-    let bytes = bytes(body, most).await?;
+    let bytes = body_of(&parts, body, app, most).await?;
     Ok((parts, bytes))
+}
+
+async fn body_of(parts: &Parts, body: axum::body::Body, app: &App, most: usize) -> Result<Bytes, Fault> {
+    not_encoded(&parts.headers)?;
+    let tenant = parts.extensions.get().and_then(|Tenant(tenant)| *tenant);
+    bytes_in_place(body, most, || app.admit_body(tenant)).await
 }
 
 pub(crate) fn no_query(query: &str) -> Result<(), Fault> {
@@ -213,13 +244,55 @@ pub(crate) fn no_query(query: &str) -> Result<(), Fault> {
     }
 }
 
+/// Refuses a body with a content coding (RFC 9110, section 8.4): to ignore the header would be to misread the body.
+pub(crate) fn not_encoded(headers: &HeaderMap) -> Result<(), Fault> {
+    let is_identity = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
+    match headers.get_all(CONTENT_ENCODING).iter().all(is_identity) {
+        true => Ok(()),
+        false => Err(Fault::EncodedBody),
+    }
+}
+
 /// A body to its end; one that came in one piece is not copied.
 pub(crate) async fn bytes(body: axum::body::Body, most: usize) -> Result<Bytes, Fault> {
-    let mut whole = pin!(Limited::new(body, most).collect());
-    match within(BODY_PATIENCE, whole.as_mut()).await {
-        Some(Ok(whole)) => Ok(whole.to_bytes()),
-        Some(Err(error)) if error.is::<LengthLimitError>() => Err(Fault::TooLarge { most }),
-        Some(Err(_)) | None => Err(Fault::BrokenBody),
+    bytes_in_place(body, most, || Ok(())).await
+}
+
+/// As [`bytes`]; a body that has not come with its head needs a place from `place` until it is there.
+async fn bytes_in_place<P>(
+    body: axum::body::Body,
+    most: usize,
+    place: impl FnOnce() -> Result<P, claviger_app::Error>,
+) -> Result<Bytes, Fault> {
+    let arrived = AtomicU64::new(0);
+    let counted = body.map_frame(|frame| {
+        let length = frame.data_ref().map_or(0, |data| data.len() as u64);
+        arrived.fetch_add(length, Ordering::Relaxed);
+        frame
+    });
+    let mut whole = pin!(Limited::new(counted, most).collect());
+    let whole = match at_once(whole.as_mut()).await {
+        Some(whole) => whole,
+        None => {
+            let _place = place()?;
+            let began = Instant::now();
+            loop {
+                let paid = Duration::from_millis(
+                    arrived.load(Ordering::Relaxed).saturating_mul(1000) / BODY_BYTES_PER_SECOND,
+                );
+                let Some(patience) = (BODY_GRACE + paid).checked_sub(began.elapsed()) else {
+                    return Err(Fault::SlowBody);
+                };
+                if let Ok(whole) = timeout(patience, whole.as_mut()).await {
+                    break whole;
+                }
+            }
+        }
+    };
+    match whole {
+        Ok(whole) => Ok(whole.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(Fault::TooLarge { most }),
+        Err(_) => Err(Fault::BrokenBody),
     }
 }
 

@@ -6,7 +6,11 @@ use std::sync::Arc;
 use axum::response::{IntoResponse, Response};
 use claviger_app::{Error, Kind};
 use claviger_domain::actor::Refusal;
+use claviger_domain::scope::InvalidExpression;
 use claviger_domain::text::{InvalidMetadata, InvalidText};
+
+/// For so long writes wait for their turn before they are refused.
+const RETRY_BUSY_SECONDS: u64 = 5;
 
 #[derive(Debug)]
 pub(crate) enum Fault {
@@ -19,12 +23,20 @@ pub(crate) enum Fault {
     MalformedJson,
     NotAnObject,
     NotJson,
+    /// The body has a content coding, such as gzip.
+    EncodedBody,
+    /// No `Host` where one is needed, several, or one that is no host.
+    BadHost,
+    /// `Transfer-Encoding` is something else than one `chunked`.
+    BadTransferEncoding,
     TooLarge {
         /// Bytes a body may have.
         most: usize,
     },
     /// The connection broke, or the client stopped, in the middle of a body.
     BrokenBody,
+    /// The body arrives more slowly than it must.
+    SlowBody,
     NothingToChange(Kind),
     MalformedIdempotencyKey,
     UnknownQuery(String),
@@ -32,9 +44,12 @@ pub(crate) enum Fault {
     UnknownRoute,
     WrongMethod,
     TooManyRequests,
+    /// The caller's tenant has more large requests and unread answers in flight than it may.
+    TooMuchInFlight {
+        /// Bytes it may have in flight.
+        most: usize,
+    },
     Timeout,
-    /// More is under way than this process takes at once.
-    Busy,
     Panic,
 }
 
@@ -74,13 +89,16 @@ pub(crate) enum Reason {
     },
     /// A list whose items are not all strings.
     Items,
-    Scopes,
+    /// A scope expression or a list of them.
+    Scopes(InvalidExpression),
     /// A list of scopes, or one of its words.
     ScopeList,
     /// A named limit, or a list of them.
     Limits,
     Credits,
     AddressBlocks,
+    /// A block of IPv4-mapped and other IPv6 addresses.
+    MixedBlock,
     Span,
     /// Given together with this other field, which says the same otherwise.
     NotWith(&'static str),
@@ -122,6 +140,15 @@ impl Fault {
         Self::Invalid(Invalid { field: field.into(), reason })
     }
 
+    /// After how many seconds the same request may succeed, where that is known.
+    pub(crate) fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::App(Error::Busy) => Some(RETRY_BUSY_SECONDS),
+            Self::App(Error::TooManyReports { retry_after_seconds }) => Some(*retry_after_seconds),
+            _ => None,
+        }
+    }
+
     /// The same of the item at `place` in `list`.
     pub(crate) fn within(self, list: &str, place: usize) -> Self {
         match self {
@@ -149,10 +176,22 @@ impl From<Refusal> for Fault {
 #[derive(Debug, Clone)]
 pub(crate) struct Parked(pub(crate) Arc<Fault>);
 
-impl IntoResponse for Fault {
+impl From<Fault> for Parked {
+    fn from(fault: Fault) -> Self {
+        Self(Arc::new(fault))
+    }
+}
+
+impl IntoResponse for Parked {
     fn into_response(self) -> Response {
         let mut response = Response::default();
-        response.extensions_mut().insert(Parked(Arc::new(self)));
+        response.extensions_mut().insert(self);
         response
+    }
+}
+
+impl IntoResponse for Fault {
+    fn into_response(self) -> Response {
+        Parked::from(self).into_response()
     }
 }

@@ -3,10 +3,10 @@
 
 use chrono::TimeDelta;
 use claviger_app::credentials::Expiry;
-use claviger_app::{App, Field, organizations, roles};
+use claviger_app::{App, Error, Field, Kind, State, organizations, roles};
 use claviger_domain::Timestamp;
 use claviger_domain::account::AccountStatus;
-use claviger_domain::address::IpAllowlist;
+use claviger_domain::address::{self, IpAllowlist};
 use claviger_domain::capability::Door;
 use claviger_domain::credential::{Balance, Class, Credits, Environment, Refill};
 use claviger_domain::ids::{OrganizationId, RoleId};
@@ -27,6 +27,8 @@ use crate::strict;
 const MOST_WORDS: usize = 100;
 /// Windows and intervals: up to a year.
 const LONGEST_SECONDS: i64 = 366 * 86_400;
+/// The largest whole number that every JSON reader keeps exactly (RFC 8259, section 6): 2^53 - 1.
+const MOST_CREDITS: i64 = 9_007_199_254_740_991;
 
 /// A named limit: at most `limit` units in any `window` seconds.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -51,7 +53,7 @@ pub(crate) struct RateLimit {
 #[serde(deny_unknown_fields)]
 #[schema(as = Credits, example = json!({"remaining": 1000, "refill": {"amount": 1000, "interval": 86400}}))]
 pub(crate) struct CreditsInput {
-    #[schema(minimum = 0)]
+    #[schema(minimum = 0, maximum = 9_007_199_254_740_991_i64)]
     remaining: i64,
     /// `null`: it never fills up by itself.
     #[serde(default)]
@@ -63,7 +65,7 @@ pub(crate) struct CreditsInput {
 #[serde(deny_unknown_fields)]
 #[schema(as = Refill, example = json!({"amount": 1000, "interval": 86400}))]
 pub(crate) struct RefillInput {
-    #[schema(minimum = 0)]
+    #[schema(minimum = 0, maximum = 9_007_199_254_740_991_i64)]
     amount: i64,
     /// Seconds, up to a year.
     #[schema(minimum = 1, maximum = 31622400)]
@@ -131,14 +133,15 @@ pub(crate) fn told_limits(limits: &Limits) -> Vec<RateLimit> {
 /// A balance to be set by hand; its refills count from `now` on.
 pub(crate) fn balance(field: &str, given: CreditsInput, now: Timestamp) -> Result<Balance, Fault> {
     let CreditsInput { remaining, refill } = given;
+    let units = |number: i64| u64::try_from(number).ok().filter(|_| number <= MOST_CREDITS);
     let refill = refill.map(|RefillInput { amount, interval }| {
         (1..=LONGEST_SECONDS).contains(&interval).then_some(())?;
-        let amount = u64::try_from(amount).ok()?;
+        let amount = units(amount)?;
         Some(Refill { amount, every: TimeDelta::seconds(interval), since: now })
     });
-    let read = match (u64::try_from(remaining), refill) {
-        (Ok(remaining), None) => Some(Balance { remaining, refill: None }),
-        (Ok(remaining), Some(Some(refill))) => Some(Balance { remaining, refill: Some(refill) }),
+    let read = match (units(remaining), refill) {
+        (Some(remaining), None) => Some(Balance { remaining, refill: None }),
+        (Some(remaining), Some(Some(refill))) => Some(Balance { remaining, refill: Some(refill) }),
         _ => None,
     };
     read.ok_or_else(|| Fault::invalid(field, Reason::Credits))
@@ -166,7 +169,12 @@ pub(crate) fn allowlist(field: &str, given: &[String]) -> Result<IpAllowlist, Fa
     if given.len() > MOST_WORDS || !given.iter().all(is_one) {
         return Err(bad());
     }
-    given.join(",").parse().map_err(|_| bad())
+    let one = |(place, text): (usize, &String)| {
+        let block = IpAllowlist::block(text).map_err(|_| bad())?;
+        address::comparable(block)
+            .map_err(|_| Fault::invalid(format!("{field}[{place}]"), Reason::MixedBlock))
+    };
+    given.iter().enumerate().map(one).collect::<Result<_, _>>().map(IpAllowlist::new)
 }
 
 /// An allowlist as surfaces tell it.
@@ -265,12 +273,18 @@ pub(crate) async fn organization(
 ) -> Result<OrganizationId, Fault> {
     let named = match OrganizationId::parse_any(given) {
         Ok(id) => organizations::Named::Id(id),
+        // No slug holds an underscore: what begins like an id is none.
+        Err(_) if OrganizationId::is_named_by(given) => return Err(missing_organization()),
         Err(_) => {
             let slug = Slug::new(given).map_err(|_| Fault::invalid(field, Reason::Reference))?;
             organizations::Named::Slug(slug)
         }
     };
     Ok(organizations::resolve(app, named).await?)
+}
+
+fn missing_organization() -> Fault {
+    Fault::App(Error::NotFound(Kind::Organization, State::Any))
 }
 
 /// The role a caller names by its id, in either spelling, or by its name.

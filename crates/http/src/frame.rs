@@ -7,60 +7,47 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{ConnectInfo, MatchedPath, Request};
-use axum::http::header::{HeaderName, RETRY_AFTER};
+use axum::http::header::{CONNECTION, HeaderName, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use claviger_app::{App, Error, Facts, Noted, Quota};
 use claviger_domain::address::client_address;
 use claviger_domain::audit::{Action, Author, Detail, Resource, Verb};
-use claviger_domain::secret::KeyFormat;
+use claviger_domain::secret::contains_key_prefix;
 use futures_util::FutureExt;
-use tokio::sync::Semaphore;
 use tracing::Instrument;
 
 use crate::call::{Caller, Learnt, Origin};
 use crate::fault::{Fault, Parked};
+use crate::framing::Refused;
 use crate::gateway::Gate;
 use crate::metrics::Metrics;
 use crate::surface::Surface;
 use crate::{HttpSettings, cors};
 
 /// Reads end when nobody waits for them any more. A write that has begun is carried through in a task of
-/// its own, whether or not its caller waits: nothing may come between a commit and what must follow it.
-/// So many may be under way at once; the next is refused before it begins.
-async fn run(
-    state: &State,
-    method: &Method,
-    answer: impl Future<Output = Response> + Send + 'static,
-) -> Response {
+/// its own, whether or not its caller waits: nothing may come between a commit and what must follow it. How many
+/// may wait is bounded by tenant in the write queue, where a request comes once its body has arrived.
+async fn run(method: &Method, answer: impl Future<Output = Response> + Send + 'static) -> Response {
     if *method == Method::GET || *method == Method::HEAD {
         let answer = AssertUnwindSafe(answer).catch_unwind().await;
         return answer.unwrap_or_else(|_| Fault::Panic.into_response());
     }
-    let Ok(place) = state.writes.clone().try_acquire_owned() else { return Fault::Busy.into_response() };
-    let answer = tokio::spawn(async move {
-        let _place = place;
-        answer.await
-    });
-    answer.await.unwrap_or_else(|_| Fault::Panic.into_response())
+    tokio::spawn(answer).await.unwrap_or_else(|_| Fault::Panic.into_response())
 }
-
-/// Writes that may be under way at once.
-const MOST_WRITES: usize = 4096;
 
 #[derive(Clone)]
 pub(crate) struct State {
     app: App,
     settings: Arc<HttpSettings>,
     metrics: Arc<Metrics>,
-    writes: Arc<Semaphore>,
 }
 
 impl State {
     pub(crate) fn new(app: App, settings: HttpSettings) -> Self {
         let metrics = Arc::new(Metrics::new(app.clone()));
-        Self { app, settings: Arc::new(settings), metrics, writes: Arc::new(Semaphore::new(MOST_WRITES)) }
+        Self { app, settings: Arc::new(settings), metrics }
     }
 
     pub(crate) fn metrics(&self) -> Arc<Metrics> {
@@ -110,11 +97,15 @@ pub(crate) async fn around(
         method = method_word(&method),
         route = route.as_deref().unwrap_or("-"),
     );
+    let refused = request.extensions_mut().remove::<Refused>();
+    let is_refused = refused.is_some();
     let origin = cors::origin(request.headers());
-    let response = if surface.is_admin() && cors::is_preflight(&state.app, origin.as_ref(), &request) {
+    let response = if let Some(Refused(parked)) = refused {
+        parked.into_response()
+    } else if surface.is_admin() && cors::is_preflight(&state.app, origin.as_ref(), &request) {
         cors::permission()
     } else {
-        let run = run(&state, &method, next.run(request).instrument(span.clone()));
+        let run = run(&method, next.run(request).instrument(span.clone()));
         match tokio::time::timeout(state.settings.request_timeout, run).await {
             Ok(response) => response,
             Err(_) => Fault::Timeout.into_response(),
@@ -124,11 +115,13 @@ pub(crate) async fn around(
     let fault = response.extensions().get::<Parked>().cloned();
     let mut response = match &fault {
         Some(Parked(fault)) => {
-            keep_allow(&response, surface.word_fault(fault, state.app.now(), &facts.request_id))
+            let mut worded = surface.word_fault(fault, state.app.now(), &facts.request_id);
+            tell_retry_after(fault, worded.headers_mut());
+            keep_allow(&response, worded)
         }
         None => response,
     };
-    let Caller { author, quotas, target } = learnt.take();
+    let Caller { author, quotas, target, turn: _ } = learnt.take();
     let status = response.status().as_u16();
     if let Some((resource, verb)) = outcome(surface, &method, route.as_deref(), &response) {
         let details = vec![
@@ -146,6 +139,10 @@ pub(crate) async fn around(
         });
     }
     dress(response.headers_mut(), &facts.request_id, &quotas);
+    if is_refused {
+        // Where the next request on this connection would begin is in doubt (RFC 9112, section 6.3).
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     if surface.is_admin() {
         cors::tell(&state.app, origin.as_ref(), response.headers_mut());
     }
@@ -190,9 +187,16 @@ pub(crate) fn address(peer: Option<IpAddr>, headers: &HeaderMap, settings: &Http
 pub(crate) fn request_id(headers: &HeaderMap) -> Option<String> {
     let given = headers.get(REQUEST_ID)?.to_str().ok()?;
     let fit = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
-    // Whatever looks like a key is not written anywhere.
-    let key = KeyFormat::ALL.into_iter().any(|format| given.contains(format.prefix()));
-    ((1..=128).contains(&given.len()) && given.bytes().all(fit) && !key).then(|| given.to_owned())
+    let is_fit = (1..=128).contains(&given.len()) && given.bytes().all(fit);
+    // A key that was pasted here must not reach logs, the audit log or the answer's headers.
+    (is_fit && !contains_key_prefix(given)).then(|| given.to_owned())
+}
+
+/// Says when a refused request may be sent again, where that is known.
+pub(crate) fn tell_retry_after(fault: &Fault, headers: &mut HeaderMap) {
+    if let Some(seconds) = fault.retry_after() {
+        headers.insert(RETRY_AFTER, seconds.into());
+    }
 }
 
 /// The router says which methods a path has; the worded answer must not lose that.

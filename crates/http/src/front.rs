@@ -12,7 +12,7 @@ use tower::ServiceExt;
 
 use crate::fault::Fault;
 use crate::gateway::{self, Gate};
-use crate::{HttpSettings, frame, ops, surfaces};
+use crate::{HttpSettings, frame, framing, ops, surfaces};
 
 /// What answers every request.
 #[derive(Debug, Clone)]
@@ -35,6 +35,18 @@ impl Front {
             .layer(axum::middleware::from_fn_with_state(state, frame::around))
             .with_state(app);
         Self { gate, router }
+    }
+
+    /// Answers a request that was read from a connection. Unlike [`answer`](Self::answer), it refuses requests whose
+    /// framing is ambiguous, and closes their connection.
+    pub async fn receive(self: Arc<Self>, mut request: Request, peer: SocketAddr) -> Response {
+        match framing::check(&request) {
+            Ok(()) => self.answer(request, Some(peer)).await,
+            Err(fault) => {
+                request.extensions_mut().insert(framing::Refused(fault.into()));
+                self.by_router(request, Some(peer)).await
+            }
+        }
     }
 
     /// The answer to a request that came from `peer`, where it came from somewhere. Every fault is an answer.

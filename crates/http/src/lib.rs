@@ -16,6 +16,7 @@ mod extract;
 mod fault;
 mod fields;
 mod frame;
+mod framing;
 mod front;
 mod gateway;
 mod input;

@@ -5,8 +5,8 @@ use axum::body::{Body, Bytes};
 use axum::http::HeaderValue;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::Response;
-use claviger_app::Call;
 use claviger_app::audit::{self, Export, Format};
+use claviger_app::{Call, Error, Kind, State};
 use claviger_domain::audit::{Action, AuthorKind, Resource};
 use claviger_domain::ids::{AdminKeyId, BootstrapKeyId, CredentialId, OrganizationId, RoleId, UserAccountId};
 use futures_util::{StreamExt, stream};
@@ -26,14 +26,16 @@ pub(crate) fn format(query: &mut Query) -> Result<Option<Format>, Fault> {
     }
 }
 
-/// What is asked for, but for whose it is; the names are the surface's own.
+/// What is asked for, but for whose it is; the names are the surface's own. A stream has reads unless it is asked not to:
+/// only a whole one can be verified as a whole.
 pub(crate) fn search(
     query: &mut Query,
+    format: Option<Format>,
     [actor_name, target_name, reads_name]: [&'static str; 3],
 ) -> Result<audit::Search, Fault> {
     let bad = |field, reason| Fault::invalid(field, reason);
     let action = query.take("action").map(|word| word.parse::<Action>());
-    let mut id = |field| query.take(field).map(|id| any_id(&id).ok_or_else(|| bad(field, Reason::Reference)));
+    let mut id = |field| query.take(field).map(|id| any_id(&id, || bad(field, Reason::Reference)));
     let (actor, target) = (id(actor_name).transpose()?, id(target_name).transpose()?);
     let from =
         query.take("from").map(|text| instant::parse(&text).ok_or_else(|| bad("from", Reason::Instant)));
@@ -46,7 +48,7 @@ pub(crate) fn search(
         target,
         from: from.transpose()?,
         until: until.transpose()?,
-        include_reads: query.flag(reads_name)?,
+        include_reads: query.flag_or(reads_name, format.is_some())?,
     })
 }
 
@@ -92,9 +94,16 @@ pub(crate) fn of_resource(resource: Resource, id: Uuid) -> String {
 }
 
 /// The id of anything, in either spelling.
-fn any_id(text: &str) -> Option<Uuid> {
+fn any_id(text: &str, bad: impl FnOnce() -> Fault) -> Result<Uuid, Fault> {
     macro_rules! any_of {
-        ($($id:ident),*) => { None$(.or_else(|| $id::parse_any(text).ok().map($id::uuid)))* };
+        ($($id:ident),*) => { (
+            None$(.or_else(|| $id::parse_any(text).ok().map($id::uuid)))*,
+            false$(|| $id::is_named_by(text))*,
+        ) };
     }
-    any_of!(CredentialId, UserAccountId, OrganizationId, AdminKeyId, RoleId, BootstrapKeyId)
+    match any_of!(CredentialId, UserAccountId, OrganizationId, AdminKeyId, RoleId, BootstrapKeyId) {
+        (Some(id), _) => Ok(id),
+        (None, true) => Err(Fault::App(Error::NotFound(Kind::AuditLog, State::Any))),
+        (None, false) => Err(bad()),
+    }
 }

@@ -17,7 +17,9 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::frame::method_word;
 use crate::surface::Surface;
 
+mod consistency;
 mod engine;
+mod writes;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Request {
@@ -55,6 +57,8 @@ pub(crate) struct Metrics {
     decisions: [Counter; Code::ALL.len()],
     gateway_durations: Histogram,
     engine: engine::Gauges,
+    consistency: consistency::Metrics,
+    writes: writes::Gauges,
     app: App,
     registry: Registry,
     requests: Family<Request, Counter>,
@@ -109,6 +113,8 @@ impl Metrics {
             revoke_self: of_route(Method::POST, "/v1/keys/revoke-self"),
             gateway_durations,
             engine: engine::Gauges::register(&mut registry),
+            consistency: consistency::Metrics::register(&mut registry),
+            writes: writes::Gauges::register(&mut registry),
             decisions,
             app,
             registry,
@@ -156,6 +162,8 @@ impl Metrics {
         self.audit_held.set(i64::try_from(state.held).unwrap_or(i64::MAX));
         self.audit_lost.set(state.lost);
         self.engine.set(&self.app);
+        self.consistency.set(&self.app);
+        self.writes.set(&self.app);
         let mut text = String::new();
         // Writing to a string does not fail.
         let _ = encode(&mut text, &self.registry);

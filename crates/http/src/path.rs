@@ -6,7 +6,7 @@ use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use claviger_app::{App, Error, Kind, State};
 use claviger_domain::audit::Target;
-use claviger_domain::ids::{AdminKeyId, CredentialId, OrganizationId, RoleId, UserAccountId};
+use claviger_domain::ids::{AdminKeyId, AuditEntryId, CredentialId, OrganizationId, RoleId, UserAccountId};
 use uuid::Uuid;
 
 use crate::call::{Learnt, Own};
@@ -18,6 +18,18 @@ pub(crate) trait PathId: FromStr {
     const KIND: Kind;
     fn uuid(&self) -> Uuid;
     fn any(text: &str) -> Option<Self>;
+    /// Whether the text has the prefix of such an id.
+    fn is_named_by(text: &str) -> bool;
+}
+
+/// An id in either spelling. What has the prefix of such an id and is none names nothing that there is; anything else
+/// is refused as `bad` says.
+pub(crate) fn any_id<T: PathId>(text: &str, bad: impl FnOnce() -> Fault) -> Result<T, Fault> {
+    match T::any(text) {
+        Some(id) => Ok(id),
+        None if T::is_named_by(text) => Err(Fault::App(Error::NotFound(T::KIND, State::Any))),
+        None => Err(bad()),
+    }
 }
 
 macro_rules! path_ids {
@@ -30,6 +42,9 @@ macro_rules! path_ids {
             fn any(text: &str) -> Option<Self> {
                 $id::parse_any(text).ok()
             }
+            fn is_named_by(text: &str) -> bool {
+                $id::is_named_by(text)
+            }
         }
     )*};
 }
@@ -40,6 +55,7 @@ path_ids! {
     AdminKeyId => AdminKey;
     OrganizationId => Organization;
     RoleId => Role;
+    AuditEntryId => AuditLog;
 }
 
 /// The one id in the path.
@@ -74,8 +90,8 @@ impl<T: PathId> FromRequestParts<App> for AnyId<T> {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Fault> {
         let malformed = || Fault::MalformedId(T::KIND);
         let params = RawPathParams::from_request_parts(parts, app).await.map_err(|_| malformed())?;
-        let last = params.iter().last().and_then(|(_, text)| T::any(text));
-        let id = last.ok_or_else(malformed)?;
+        let (_, last) = params.iter().last().ok_or_else(malformed)?;
+        let id: T = any_id(last, malformed)?;
         note_target(parts, T::KIND, id.uuid());
         Ok(Self(id))
     }

@@ -5,17 +5,21 @@ use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use claviger_app::engine::journal::JournalError;
-use claviger_app::{Error, Kind, State};
+use claviger_app::{Error, Kind, State, Whose, candidates};
 use claviger_domain::actor::Refusal;
-use claviger_domain::capability::Door;
-use claviger_domain::role::{Role, RoleIds};
-use claviger_domain::scope::Scope;
+use claviger_domain::capability::{Capability, Door, UNRESTRICT};
+use claviger_domain::limit::Limit;
+use claviger_domain::resource_limits::LimitedResource;
+use claviger_domain::restriction::Unrestricted;
+use claviger_domain::role::RoleIds;
+use claviger_domain::scope::{InvalidExpression, Scope, ScopeExpression};
 use claviger_domain::secret::SecretVersion;
 use claviger_domain::settings::InvalidLifetime;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::fault::{Fault, Invalid, Reason};
+use crate::instant;
 
 /// Why a request was refused (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
@@ -108,11 +112,24 @@ fn sentence(fault: &Fault) -> (StatusCode, &'static str, String) {
         Fault::MalformedJson => bad("The body is not valid JSON"),
         Fault::NotAnObject => bad("The body is not a JSON object"),
         Fault::BrokenBody => bad("The body could not be read"),
+        Fault::SlowBody => (
+            StatusCode::REQUEST_TIMEOUT,
+            "body_too_slow",
+            "The body did not arrive: it must begin within 5 seconds and come with 16 KiB a second"
+                .to_owned(),
+        ),
         Fault::NotJson => (
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "unsupported_media_type",
             "Content-Type must be application/json".to_owned(),
         ),
+        Fault::EncodedBody => (
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_content_encoding",
+            "Content-Encoding is not supported: send the body as it is".to_owned(),
+        ),
+        Fault::BadHost => bad("Exactly one valid Host header is required"),
+        Fault::BadTransferEncoding => bad("Transfer-Encoding must be chunked, given once"),
         Fault::TooLarge { most } => (
             StatusCode::PAYLOAD_TOO_LARGE,
             "payload_too_large",
@@ -133,7 +150,14 @@ fn sentence(fault: &Fault) -> (StatusCode, &'static str, String) {
         Fault::TooManyRequests => {
             (StatusCode::TOO_MANY_REQUESTS, "rate_limit_exceeded", "Too many requests".to_owned())
         }
-        Fault::Busy => of_use_case(&Error::Busy),
+        Fault::TooMuchInFlight { most } => (
+            StatusCode::TOO_MANY_REQUESTS,
+            "too_much_in_flight",
+            format!(
+                "Your requests and the answers you have not read take up {most} bytes, which is the most: read the \
+                 answers, or send fewer requests at once"
+            ),
+        ),
         Fault::Timeout => {
             (StatusCode::SERVICE_UNAVAILABLE, "timeout", "The request took too long".to_owned())
         }
@@ -159,10 +183,36 @@ fn of_use_case(error: &Error) -> (StatusCode, &'static str, String) {
             text(StatusCode::FORBIDDEN, "ip_not_allowed", "The key may not be used from this address")
         }
         Error::Refused(refusal) => (StatusCode::FORBIDDEN, "forbidden", of_refusal(*refusal)),
-        Error::BeyondCeiling(scopes) => {
-            let scopes: Vec<_> = scopes.iter().map(Scope::as_str).collect();
-            let detail = format!("Nobody grants what they lack: {}", scopes.join(", "));
-            (StatusCode::FORBIDDEN, "scope_not_held", detail)
+        Error::BeyondCeiling { lacking, whose } => {
+            let scopes: Vec<_> = lacking.iter().map(Scope::as_str).collect();
+            let who = match whose {
+                Whose::Caller => "You cannot grant scopes you do not hold",
+                Whose::CallerForUser => "You cannot act for a user who holds scopes you do not hold",
+                Whose::BoundUser => "The user this key is bound to does not hold",
+            };
+            (StatusCode::FORBIDDEN, "scope_not_held", format!("{who}: {}", scopes.join(", ")))
+        }
+        Error::BindingRequires(capability) => {
+            (StatusCode::FORBIDDEN, "forbidden", binding_requires(Door::Organization, *capability))
+        }
+        Error::LooserThanMaker(unrestricted) => {
+            (StatusCode::FORBIDDEN, "restricted_key", of_restriction(unrestricted))
+        }
+        Error::LastManagingKey => text(
+            StatusCode::CONFLICT,
+            "last_key",
+            "No key that can manage the organization's keys would be left: set `force` to do it anyway",
+        ),
+        Error::ExcludesCaller(address) => {
+            let address = address.map_or_else(|| "unknown".to_owned(), |address| address.to_string());
+            let detail = format!(
+                "The list does not admit the address of this request ({address}): set `force` to lock it out anyway"
+            );
+            (StatusCode::CONFLICT, "address_excluded", detail)
+        }
+        Error::AmbiguousEntity(organizations) => {
+            let detail = format!("Several organizations have this name: {}", candidates(organizations));
+            (StatusCode::CONFLICT, "ambiguous_name", detail)
         }
         Error::BoundElsewhere => text(
             StatusCode::FORBIDDEN,
@@ -177,11 +227,18 @@ fn of_use_case(error: &Error) -> (StatusCode, &'static str, String) {
             "superseded_key",
             "This key was rotated: only the newest one of its credential rotates it",
         ),
-        Error::RolesExhausted => (
-            StatusCode::CONFLICT,
-            "too_many_roles",
-            format!("An organization has at most {} roles of its own", Role::MOST),
-        ),
+        Error::LimitReached { resource, limit, count } => {
+            let (code, what) = match resource {
+                LimitedResource::ApiKeys => ("too_many_api_keys", "API keys that are not revoked"),
+                LimitedResource::Users => ("too_many_users", "users"),
+                LimitedResource::Roles => ("too_many_roles", "roles of its own"),
+                LimitedResource::AdminKeys => ("too_many_admin_keys", "admin keys that are not revoked"),
+            };
+            let detail = format!(
+                "The organization has {count} {what}, and {limit} at most: remove some, or ask the operator for more"
+            );
+            (StatusCode::CONFLICT, code, detail)
+        }
         Error::NoUser => text(StatusCode::FORBIDDEN, "no_user", "The key is bound to no user"),
         Error::NotFound(..) | Error::WrongState(_, State::NotRevoked) => {
             text(StatusCode::NOT_FOUND, "not_found", "There is no such thing among yours")
@@ -217,7 +274,10 @@ fn of_use_case(error: &Error) -> (StatusCode, &'static str, String) {
         Error::InvalidLifetime(InvalidLifetime::TooLong { most }) => (
             StatusCode::BAD_REQUEST,
             "expiry_too_late",
-            format!("The organization's keys live for at most {} seconds", most.num_seconds()),
+            format!(
+                "The organization's keys live for at most {} seconds from their creation",
+                most.num_seconds()
+            ),
         ),
         Error::KeptTooShort(_, least) => (
             StatusCode::BAD_REQUEST,
@@ -286,6 +346,11 @@ fn of_use_case(error: &Error) -> (StatusCode, &'static str, String) {
             "idempotency_key_reused",
             "The idempotency key was used for another request",
         ),
+        Error::TooManyReports { .. } => text(
+            StatusCode::TOO_MANY_REQUESTS,
+            "rate_limit_exceeded",
+            "The organization sends too many usage reports; `Retry-After` tells when to try again",
+        ),
         Error::Busy => {
             text(StatusCode::SERVICE_UNAVAILABLE, "service_unavailable", "Too much is under way; try again")
         }
@@ -294,6 +359,30 @@ fn of_use_case(error: &Error) -> (StatusCode, &'static str, String) {
         }
         Error::Internal(_) => internal(),
     }
+}
+
+/// What a caller lacks who would bind a key to a user; the scope's word is the surface's own.
+pub(crate) fn binding_requires(door: Door, capability: Capability) -> String {
+    let scope = door.word_of(capability).unwrap_or(capability.word());
+    format!("A key for a user requires the scope {scope}, which your key does not hold")
+}
+
+fn of_restriction(unrestricted: &Unrestricted) -> String {
+    let rule = match unrestricted {
+        Unrestricted::Expiry(end) => {
+            format!("Your key ends at {}: the key must not end later", instant::print(*end))
+        }
+        Unrestricted::Addresses(list) => {
+            format!("Your key is restricted to {list}: the key's networks must lie within these")
+        }
+        Unrestricted::Limit(Limit { name, limit, window_seconds, pool }) => format!(
+            "Your key has the rate limit {name} ({limit} per {window_seconds} seconds, pool {}): \
+             the key must keep it, or one as strict",
+            pool.word()
+        ),
+        Unrestricted::Credits => "Your key spends credits: it can give other keys none".to_owned(),
+    };
+    format!("{rule}, unless your key holds {UNRESTRICT}")
 }
 
 fn of_refusal(refusal: Refusal) -> String {
@@ -324,14 +413,28 @@ fn of_field(Invalid { field, reason }: &Invalid) -> String {
         Reason::TooMany { max } => format!("{field} must have {max} items or less"),
         Reason::Items => format!("{field} must be an array of strings"),
         Reason::Empty => format!("{field} must not be empty"),
-        Reason::Scopes => format!("{field} must be scopes joined by AND and OR, or a list of scopes"),
+        Reason::Scopes(InvalidExpression::Malformed) => {
+            format!("{field} must be scopes joined by AND and OR, or a list of scopes")
+        }
+        Reason::Scopes(InvalidExpression::TooLong) => {
+            format!("{field} must be {} bytes or less", ScopeExpression::MAX)
+        }
+        Reason::Scopes(InvalidExpression::TooManyTerms) => {
+            format!("{field} must name {} scopes or less", ScopeExpression::MAX_TERMS)
+        }
         Reason::ScopeList => {
             format!("{field} must be scopes like resource:action, resource:* or *; admin: has its own")
         }
         Reason::Limits => format!(
             "{field} must be at most 16 limits of different names, each with a limit and a window in seconds"
         ),
-        Reason::Credits => format!("{field} must be a balance with whole numbers, its interval in seconds"),
+        Reason::Credits => format!(
+            "{field} must be a balance with whole numbers up to 9007199254740991, its interval in seconds"
+        ),
+        Reason::MixedBlock => format!(
+            "{field} covers IPv4-mapped addresses (::ffff:0:0/96) and others: give the IPv4 block by itself, like \
+             10.0.0.0/8"
+        ),
         Reason::AddressBlocks => format!("{field} must be at most 100 addresses or CIDR blocks"),
         Reason::Span => format!("{field} must be a span like 90d, 12h or P1Y"),
         Reason::NotWith(other) => format!("{field} cannot be given together with {other}"),

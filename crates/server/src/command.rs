@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::commands::{admin_key, audit, bootstrap_key, openapi};
+use crate::commands::{admin_key, audit, bootstrap_key, openapi, peppers};
 use crate::config::{self, Effective, Sources};
 use crate::failure::Failure;
-use crate::{database, output, serve};
+use crate::{backup, database, installation, output, serve};
 
 /// Self-hosted control plane for API credentials.
 #[derive(Debug, Parser)]
@@ -24,9 +24,17 @@ pub(crate) struct CommandLine {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve; this is what happens when no command is given
-    Serve,
+    Serve(Serve),
     /// Bring the database's tables up to date without serving
-    Migrate,
+    Migrate {
+        /// Take the database as it is, although the server refuses it because changes are missing in it
+        #[arg(long)]
+        accept_older_database: bool,
+    },
+    /// Write the whole installation to one file, also while the server runs
+    Backup(backup::Backup),
+    /// Make an installation of a backup, in an empty data directory
+    Restore(backup::Restore),
     /// Print one of the OpenAPI documents, or write them all to a directory
     #[command(group = ArgGroup::new("which").required(true))]
     Openapi {
@@ -46,15 +54,27 @@ enum Command {
     /// The audit log: whether anybody has touched it, and all of it as a file
     #[command(subcommand)]
     Audit(audit::Command),
+    /// The secrets that keys are stored under: what depends on each, a new one, and removing an old one
+    #[command(subcommand)]
+    Peppers(peppers::Command),
     /// Show the settings in force and where each comes from; secrets are hidden
     Config(Config),
     /// Print a completion script for a shell
     Completions { shell: Shell },
 }
 
+#[derive(Debug, Default, Args)]
+struct Serve {
+    /// Write the bootstrap key that the first start makes to FILE, with mode 0600, instead of printing it
+    /// [default FILE: `bootstrap-key` in the data directory]
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
+    #[expect(clippy::option_option, reason = "this is how clap tells an option without its value")]
+    quiet_first_start: Option<Option<PathBuf>>,
+}
+
 #[derive(Debug, Subcommand)]
 enum BootstrapKey {
-    /// Replace the bootstrap key; the new one is printed once, the old one stops working
+    /// Replace the bootstrap key; the new one is printed once, and the command ends when the old one has stopped
     Rotate,
     /// Print a new key for CLAVIGER_BOOTSTRAP_KEY; no database is touched
     Generate,
@@ -75,14 +95,30 @@ impl CommandLine {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let named_file = self.config;
         let effective = || settings(named_file.clone());
-        match self.command.unwrap_or(Command::Serve) {
-            Command::Serve => serve::run(&effective()?.config),
-            Command::Migrate => database::migrate(&effective()?.config),
+        match self.command.unwrap_or(Command::Serve(Serve::default())) {
+            Command::Serve(Serve { quiet_first_start }) => {
+                let mut config = effective()?.config;
+                if let Some(file) = quiet_first_start {
+                    let file = file.unwrap_or_else(|| config.data_dir.join("bootstrap-key"));
+                    config.keys.bootstrap_output = Some(file);
+                }
+                serve::run(&config)
+            }
+            Command::Migrate { accept_older_database } => {
+                let config = effective()?.config;
+                if accept_older_database {
+                    installation::accept_older(&config)?;
+                }
+                database::migrate(&config)
+            }
+            Command::Backup(arguments) => backup::create(&arguments, &effective()?.config),
+            Command::Restore(arguments) => backup::restore(&arguments, &effective()?.config),
             Command::Openapi { name, dir } => openapi::run(name.as_deref(), dir.as_deref()),
             Command::BootstrapKey(BootstrapKey::Rotate) => bootstrap_key::rotate(&effective()?.config),
             Command::BootstrapKey(BootstrapKey::Generate) => bootstrap_key::generate(),
             Command::AdminKey(command) => admin_key::run(command, &effective()?.config),
             Command::Audit(command) => audit::run(command, &effective()?.config),
+            Command::Peppers(command) => peppers::run(command, &effective()?.config),
             Command::Config(Config { reference: true, .. }) => output::print(&config::reference_table()),
             Command::Config(Config { json: true, .. }) => {
                 output::json(&config::effective_json(&effective()?))

@@ -4,3 +4,4 @@ pub(crate) mod admin_key;
 pub(crate) mod audit;
 pub(crate) mod bootstrap_key;
 pub(crate) mod openapi;
+pub(crate) mod peppers;

@@ -3,10 +3,12 @@
 
 mod database_url;
 mod reference;
+mod secret_file;
 mod settings;
 mod sources;
 mod value;
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -33,6 +35,8 @@ pub(crate) struct Config {
     pub(crate) retention: Retention,
     pub(crate) telemetry: Telemetry,
     pub(crate) runtime: Runtime,
+    /// The files that secrets were read from, by the variable of the setting.
+    pub(crate) secret_files: BTreeMap<&'static str, PathBuf>,
 }
 
 #[derive(Debug, Clone)]
@@ -55,6 +59,8 @@ pub(crate) struct Database {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Keys {
     pub(crate) bootstrap: Option<Plaintext>,
+    /// Where the first start writes the key it makes; `None` is standard output.
+    pub(crate) bootstrap_output: Option<PathBuf>,
     pub(crate) peppers: Option<Peppers>,
 }
 
@@ -62,6 +68,10 @@ pub(crate) struct Keys {
 pub(crate) struct Limits {
     /// Requests in a minute for each admin key; 0 is no limit.
     pub(crate) admin_per_minute: u32,
+    /// Requests in a minute for all keys of an organization together; 0 is no limit.
+    pub(crate) admin_per_organization: u32,
+    /// Usage reports of an organization in a minute; 0 is no limit.
+    pub(crate) reports_per_minute: u32,
 }
 
 #[derive(Debug, Clone)]
@@ -106,7 +116,11 @@ impl Default for Config {
             },
             database: Database::default(),
             keys: Keys::default(),
-            limits: Limits { admin_per_minute: 500 },
+            limits: Limits {
+                admin_per_minute: 500,
+                admin_per_organization: 5_000,
+                reports_per_minute: 600_000,
+            },
             journal: Journal { max_mib: 1_024, durability: Durability::Process },
             retention: Retention { minutes: Some(35), hours: Some(400), days: None, audit: None },
             telemetry: Telemetry {
@@ -116,6 +130,7 @@ impl Default for Config {
                 otlp_endpoint: None,
             },
             runtime: Runtime::default(),
+            secret_files: BTreeMap::new(),
         }
     }
 }

@@ -8,11 +8,11 @@ use std::path::Path;
 
 use claviger_app::peppers::Unfit;
 use claviger_app::{App, Ports, Settings};
-use claviger_store::{Store, StoreError, StoreOptions};
+use claviger_store::{Store, StoreError, StoreOptions, Tables};
 
 use crate::config::{Config, Embedded};
 use crate::failure::{Failure, with_causes};
-use crate::{durable, journal, output, peppers, runtime, system};
+use crate::{durable, installation, journal, output, peppers, runtime, system};
 
 /// What to do about a database, or tables of this version, that are not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +38,20 @@ pub(crate) fn with<T>(
     })
 }
 
+/// As [`with`], also when peppers are missing that something stored depends on: only for looking.
+pub(crate) fn with_any_peppers<T>(
+    config: &Config,
+    work: impl AsyncFnOnce(&App) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    runtime::start(config)?.block_on(async {
+        let (store, ports, settings) = connect(config, Missing::Refused, false).await?;
+        let app = App::new(store, ports, settings);
+        let outcome = work(&app).await;
+        close(&app).await?;
+        outcome
+    })
+}
+
 /// Brings the tables up to date.
 pub(crate) fn migrate(config: &Config) -> Result<(), Failure> {
     with(config, Missing::Made, async |_| Ok(()))?;
@@ -48,6 +62,11 @@ pub(crate) fn migrate(config: &Config) -> Result<(), Failure> {
 /// be drained; `background::run` has tried.
 pub(crate) async fn close(app: &App) -> Result<(), Failure> {
     let flushed = app.flush().await;
+    closed(app, flushed).await
+}
+
+/// Closes the database after what was held in memory was written.
+pub(crate) async fn closed(app: &App, flushed: Result<(), StoreError>) -> Result<(), Failure> {
     app.store().clone().close().await;
     flushed.map_err(|error| {
         let error = with_causes(&error);
@@ -57,14 +76,15 @@ pub(crate) async fn close(app: &App) -> Result<(), Failure> {
 
 /// The application on its database, for a command.
 pub(crate) async fn open(config: &Config, missing: Missing) -> Result<App, Failure> {
-    let (store, ports, settings) = connect(config, missing).await?;
+    let (store, ports, settings) = connect(config, missing, true).await?;
     Ok(App::new(store, ports, settings))
 }
 
 /// The application on its database, for serving: it decides about keys, and counts calls in its journal.
 pub(crate) async fn open_deciding(config: &Config) -> Result<App, Failure> {
-    let (store, ports, settings) = connect(config, Missing::Made).await?;
+    let (store, ports, settings) = connect(config, Missing::Made, true).await?;
     let journal = journal::find(config, &ports)?;
+    installation::opened(config, &store).await?;
     let opened = App::deciding(store.clone(), ports, settings, journal).await;
     if opened.is_err() {
         store.close().await;
@@ -74,8 +94,13 @@ pub(crate) async fn open_deciding(config: &Config) -> Result<App, Failure> {
     })
 }
 
-/// The database, whose tables are those of this version and whose keys were made under these peppers.
-async fn connect(config: &Config, missing: Missing) -> Result<(Store, Ports, Settings), Failure> {
+/// The database. Its tables are those of this version, its peppers are not others than ours, and when
+/// `demand_all`, none that it needs is missing here.
+async fn connect(
+    config: &Config,
+    missing: Missing,
+    demand_all: bool,
+) -> Result<(Store, Ports, Settings), Failure> {
     let ports = system::ports();
     let url = config.database_url();
     match url.embedded() {
@@ -85,9 +110,10 @@ async fn connect(config: &Config, missing: Missing) -> Result<(Store, Ports, Set
                 url.shown()
             )));
         }
-        Some(Embedded::File(file)) => prepare(config, file, missing)?,
+        Some(Embedded::File(_)) => prepare(config, missing)?,
         Some(Embedded::Memory) | None => {}
     }
+    let observed = installation::observe(config, missing, &*ports.entropy)?;
     let peppers = peppers::of(config, &*ports.entropy)?;
     if let Some(Embedded::File(file)) = url.embedded() {
         keep_private(file)?;
@@ -98,11 +124,22 @@ async fn connect(config: &Config, missing: Missing) -> Result<(Store, Ports, Set
     let settings = Settings {
         peppers,
         admin_limit_per_minute: config.limits.admin_per_minute,
+        admin_limit_of_organization: config.limits.admin_per_organization,
+        reports_per_minute: config.limits.reports_per_minute,
         durability: config.journal.durability,
         retention: config.retention,
     };
     let app = App::new(store.clone(), ports.clone(), settings.clone());
-    if let Err(failure) = fit(config, &app, missing).await {
+    let fitting = async {
+        observed.check(config, &store).await?;
+        tables_fit(config, &app, missing).await?;
+        check_peppers(config, &app, demand_all).await?;
+        match missing {
+            Missing::Made => observed.settle(config, &app, &*ports.entropy).await,
+            Missing::Refused => Ok(()),
+        }
+    };
+    if let Err(failure) = fitting.await {
         // Left open, SQLite's log would stay beside a database that was only looked at.
         app.store().clone().close().await;
         return Err(failure);
@@ -111,17 +148,39 @@ async fn connect(config: &Config, missing: Missing) -> Result<(Store, Ports, Set
 }
 
 /// Sees to the directory of an embedded database.
-fn prepare(config: &Config, database: &Path, missing: Missing) -> Result<(), Failure> {
-    if missing == Missing::Refused && !peppers::holds_data(database) {
-        return Err(Failure::operation(format!(
-            "there is no database at {}; `claviger serve` makes one, CLAVIGER_DATA_DIR and CLAVIGER_DATABASE_URL say where \
-             it is",
-            database.display()
-        )));
+fn prepare(config: &Config, missing: Missing) -> Result<(), Failure> {
+    if missing == Missing::Refused {
+        must_be_there(config)?;
     }
     durable::create_directory(&config.data_dir).map_err(|error| {
         Failure::operation(format!("cannot make the data directory {}: {error}", config.data_dir.display()))
     })
+}
+
+/// Refuses where the embedded database is missing.
+pub(crate) fn must_be_there(config: &Config) -> Result<(), Failure> {
+    installation::must_be_restored(config)?;
+    match config.database_url().embedded() {
+        Some(Embedded::File(database)) if !peppers::holds_data(database) => Err(Failure::operation(format!(
+            "there is no database at {}; `claviger serve` makes one, CLAVIGER_DATA_DIR and CLAVIGER_DATABASE_URL say where \
+             it is",
+            database.display()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses where the peppers are not those of the database. Only looks.
+pub(crate) async fn peppers_fit(config: &Config, store: &Store) -> Result<(), Failure> {
+    let given = peppers::given(config)?.checks();
+    let known = store.pepper_checks().list_unscoped().await.map_err(|error| cannot_open(config, &error))?;
+    for given in &given {
+        let same_version = known.iter().find(|known| known.pepper == given.pepper);
+        if same_version.is_some_and(|known| known != given) {
+            return Err(peppers::different(config, given.pepper));
+        }
+    }
+    Ok(())
 }
 
 /// SQLite would make its files readable by everybody; they take the mode of the first one. One that is
@@ -143,24 +202,28 @@ fn keep_private(file: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Sees to it that tables and peppers fit, before anything else is read or written.
-async fn fit(config: &Config, app: &App, missing: Missing) -> Result<(), Failure> {
+/// Makes sure that the tables are those of this version, before anything else is read or written.
+async fn tables_fit(config: &Config, app: &App, missing: Missing) -> Result<(), Failure> {
     let cannot = |error: StoreError| cannot_open(config, &error);
     match missing {
-        Missing::Made => app.store().migrate().await.map_err(cannot)?,
-        Missing::Refused if app.store().schema_is_current().await.map_err(cannot)? => {}
-        Missing::Refused => {
-            return Err(Failure::operation(format!(
-                "the tables in {} are not those of this version; stop the server if one runs, and run `claviger migrate`",
-                config.database_url().shown()
-            )));
-        }
+        Missing::Made => app.store().migrate().await.map_err(cannot),
+        Missing::Refused if app.store().schema_is_current().await.map_err(cannot)? => Ok(()),
+        Missing::Refused => Err(Failure::operation(format!(
+            "the tables in {} are not those of this version; stop the server if one runs, and run `claviger migrate`",
+            config.database_url().shown()
+        ))),
     }
-    claviger_app::peppers::check(app).await.map_err(|unfit| match unfit {
-        Unfit::Unavailable(error) => cannot(error),
-        Unfit::Different(version) => peppers::different(config, version),
-        Unfit::Missing(version) => peppers::absent(config, version),
-    })
+}
+
+/// Makes sure that the peppers are those of the database and, when `demand_all`, that all it needs are here.
+async fn check_peppers(config: &Config, app: &App, demand_all: bool) -> Result<(), Failure> {
+    match claviger_app::peppers::check(app).await {
+        Ok(()) => Ok(()),
+        Err(Unfit::Missing(..)) if !demand_all => Ok(()),
+        Err(Unfit::Missing(version, dependents)) => Err(peppers::absent(config, version, &dependents)),
+        Err(Unfit::Different(version)) => Err(peppers::different(config, version)),
+        Err(Unfit::Unavailable(error)) => Err(cannot_open(config, &error)),
+    }
 }
 
 fn cannot_open(config: &Config, error: &StoreError) -> Failure {

@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use claviger_app::Entropy;
@@ -36,10 +36,8 @@ pub(crate) fn create_directory(directory: &Path) -> io::Result<()> {
 /// Puts a new file with mode 0600 at `path`, and never replaces one. Two processes that start at
 /// once end up with the same file.
 pub(crate) fn place(path: &Path, contents: &[u8], entropy: &dyn Entropy) -> io::Result<Placed> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut suffix = [0_u8; 8];
-    entropy.fill(&mut suffix);
-    let temporary = directory.join(format!(".{:016x}.new", u64::from_le_bytes(suffix)));
+    let directory = parent(path);
+    let temporary = temporary_in(directory, entropy);
     let placed = write_private(&temporary, contents).and_then(|()| link_or_rename(&temporary, path));
     match fs::remove_file(&temporary) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
@@ -50,8 +48,56 @@ pub(crate) fn place(path: &Path, contents: &[u8], entropy: &dyn Entropy) -> io::
     Ok(placed)
 }
 
+/// Puts a file at `path`, in the place of any that is there, whose owner and mode it keeps; a new one has mode 0600.
+/// A reader finds the old or the new one, whole.
+pub(crate) fn replace(path: &Path, contents: &[u8], entropy: &dyn Entropy) -> io::Result<()> {
+    let directory = parent(path);
+    let before = fs::metadata(path);
+    let temporary = temporary_in(directory, entropy);
+    let replaced = write_private(&temporary, contents)
+        .and_then(|()| match before {
+            Ok(before) => chown(&temporary, Some(before.uid()), Some(before.gid()))
+                .and_then(|()| fs::set_permissions(&temporary, before.permissions())),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        })
+        .and_then(|()| fs::rename(&temporary, path));
+    if replaced.is_err() {
+        // The first error is the one to tell.
+        drop(fs::remove_file(&temporary));
+    }
+    replaced?;
+    sync_directory(directory)
+}
+
+/// Gives a finished file its name. Without `replace` it does not take the place of one that is there.
+pub(crate) fn publish(temporary: &Path, path: &Path, replace: bool) -> io::Result<Placed> {
+    let placed = match replace {
+        true => fs::rename(temporary, path).map(|()| Placed::New)?,
+        false => link_or_rename(temporary, path)?,
+    };
+    if placed == Placed::New {
+        match fs::remove_file(temporary) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    sync_directory(parent(path))?;
+    Ok(placed)
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn temporary_in(directory: &Path, entropy: &dyn Entropy) -> PathBuf {
+    let mut suffix = [0_u8; 8];
+    entropy.fill(&mut suffix);
+    directory.join(format!(".{:016x}.new", u64::from_le_bytes(suffix)))
+}
+
 /// A directory that may be written but not read cannot be opened, and then not be synced either.
-fn sync_directory(directory: &Path) -> io::Result<()> {
+pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
     match File::open(directory) {
         Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(()),
         opened => opened?.sync_all(),
@@ -107,6 +153,20 @@ mod tests {
         assert_eq!(mode(&path), 0o600);
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
         assert!(place(&root.path().join("missing/peppers"), b"x", &OsEntropy).is_err());
+    }
+
+    #[test]
+    fn a_file_is_replaced_with_its_mode_and_nothing_is_left_beside_it() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("peppers");
+        assert!(replace(&path, b"x", &OsEntropy).is_err());
+        place(&path, b"first", &OsEntropy).unwrap();
+        for wanted in [0o600, 0o400, 0o640] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(wanted)).unwrap();
+            replace(&path, format!("{wanted}").as_bytes(), &OsEntropy).unwrap();
+            assert_eq!((fs::read_to_string(&path).unwrap(), mode(&path)), (wanted.to_string(), wanted));
+        }
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
     }
 
     #[test]

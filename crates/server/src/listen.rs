@@ -3,6 +3,7 @@
 
 mod addresses;
 mod pulse;
+mod stall;
 
 use std::convert::Infallible;
 use std::io::{self, ErrorKind};
@@ -26,6 +27,7 @@ use tokio::time::{sleep, timeout};
 
 use addresses::{Addresses, Place};
 use pulse::{Pulse, Watch};
+use stall::Stall;
 
 /// What callers may take up.
 #[derive(Debug, Clone)]
@@ -39,8 +41,12 @@ pub(crate) struct Limits {
     pub(crate) first_head: Duration,
     /// How long it may take to send another one, counted from the answer before it.
     pub(crate) silence: Duration,
+    /// How long a client may take nothing of an answer that waits for it.
+    pub(crate) unread: Duration,
     /// How long requests in progress are waited for once told to stop.
     pub(crate) grace: Duration,
+    /// How long, of that, is waited for requests that have not arrived as a whole.
+    pub(crate) arrival: Duration,
 }
 
 /// How the serving ended.
@@ -57,6 +63,12 @@ pub(crate) const FIRST_HEAD: Duration = Duration::from_secs(10);
 /// Longer than the minute for which reverse proxies usually keep an idle connection, so that it is
 /// they who close it and no request meets a closed door.
 pub(crate) const SILENCE: Duration = Duration::from_secs(75);
+
+/// Clients that are at work need milliseconds for the rest of a request; orchestrators often kill after ten seconds.
+pub(crate) const ARRIVAL: Duration = Duration::from_secs(3);
+
+/// A client on a slow line takes something at least this often.
+pub(crate) const UNREAD: Duration = Duration::from_secs(10);
 
 /// Of a request's line and headers; what is longer is answered 431.
 const LONGEST_HEAD: usize = 32 * 1024;
@@ -87,7 +99,7 @@ where
     // times. Those that are to end early are aborted.
     let mut connections = JoinSet::new();
     let mut door = Door::new(listener, limits);
-    let mut watch = Watch::new(limits.first_head, limits.silence);
+    let mut watch = Watch::new(limits);
     let mut stop = std::pin::pin!(stop);
     loop {
         let (stream, peer, seat) = tokio::select! {
@@ -99,9 +111,10 @@ where
         while connections.try_join_next().is_some() {}
         let pulse = Arc::new(Pulse::default());
         let (answer, beats) = (answering(peer), pulse.clone());
+        let stream = Stall::new(stream, pulse.clone());
         let answer = service_fn(move |request: Request<Incoming>| {
             let beat = Pulse::begin(&beats);
-            let response = answer(request.map(Body::new));
+            let response = answer(request.map(|body| Pulse::arriving(&beats, body)));
             async move { Ok::<_, Infallible>(beat.until_told(response.await)) }
         });
         let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), answer));
@@ -114,7 +127,17 @@ where
         watch.over(serving, pulse, peer);
     }
     drop(door);
-    if timeout(limits.grace, graceful.shutdown()).await.is_ok() {
+    let arrival = limits.arrival.min(limits.grace);
+    let mut finished = std::pin::pin!(graceful.shutdown());
+    let mut is_finished = timeout(arrival, &mut finished).await.is_ok();
+    if !is_finished && arrival < limits.grace {
+        let connections = watch.close_unasked();
+        if connections > 0 {
+            tracing::info!(connections, "closed connections whose request had not arrived");
+        }
+        is_finished = timeout(limits.grace - arrival, &mut finished).await.is_ok();
+    }
+    if is_finished {
         while connections.join_next().await.is_some() {}
         return Ended::AllFinished;
     }

@@ -1,5 +1,6 @@
 //! The `claviger` binary: reads the command line and does what it says.
 
+mod backup;
 mod command;
 mod commands;
 mod config;
@@ -7,6 +8,7 @@ mod database;
 mod durable;
 mod failure;
 mod first_start;
+mod installation;
 mod journal;
 mod listen;
 mod output;

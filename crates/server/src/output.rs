@@ -27,6 +27,12 @@ pub(crate) fn part(bytes: &[u8]) -> Result<bool, Failure> {
     }
 }
 
+/// Tells the person at the terminal how things stand; what a script reads is on standard output.
+pub(crate) fn note(text: &str) {
+    // Nothing depends on it.
+    drop(writeln!(io::stderr(), "{text}"));
+}
+
 /// Writes a key that is shown this once. `remedy` says what to do when nobody could see it.
 pub(crate) fn print_key(text: &str, remedy: &str) -> Result<(), Failure> {
     write(text)

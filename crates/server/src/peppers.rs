@@ -7,7 +7,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use claviger_app::Entropy;
+use claviger_app::peppers::Dependent;
 use claviger_domain::secret::{InvalidPeppers, PepperVersion, Peppers};
+use zeroize::Zeroizing;
 
 use crate::config::{Config, Embedded, Reason};
 use crate::durable::{self, Placed};
@@ -19,17 +21,17 @@ pub(crate) fn of(config: &Config, entropy: &dyn Entropy) -> Result<Peppers, Fail
     let file = file(config);
     if let Some(peppers) = &config.keys.peppers {
         if database.embedded().is_some() && file.exists() {
-            tracing::warn!(file = %file.display(), "peppers are taken from CLAVIGER_PEPPERS, the file is not read");
+            tracing::warn!(file = %file.display(), "peppers are taken from {}, this file is not read", place(config));
         }
         return Ok(peppers.clone());
     }
     match database.embedded() {
         None => Err(Failure::configuration(
-            "CLAVIGER_PEPPERS must be set, because the database is not the embedded one: only there are peppers made \
+            "CLAVIGER_PEPPERS or CLAVIGER_PEPPERS_FILE must be set, because the database is not the embedded one: only there are peppers made \
              on the first start; give `<version>:<64 hexadecimal characters>`, for example `1:$(openssl rand -hex 32)`",
         )),
         Some(Embedded::Memory) => {
-            parse(&generate(entropy)).map_err(|Reason(reason)| Failure::operation(reason))
+            parse(&generate(1, entropy)).map_err(|Reason(reason)| Failure::operation(reason))
         }
         Some(Embedded::File(database)) => match read(&file)? {
             Some(peppers) => Ok(peppers),
@@ -56,8 +58,7 @@ pub(crate) fn given(config: &Config) -> Result<Peppers, Failure> {
 
 /// Reads `<version>:<64 hex>,…`; a file may have one on each line as well.
 pub(crate) fn parse(text: &str) -> Result<Peppers, Reason> {
-    let peppers =
-        text.trim().split([',', '\n']).map(|pepper| one(pepper.trim())).collect::<Result<_, _>>()?;
+    let peppers = parts(text).map(one).collect::<Result<_, _>>()?;
     Peppers::new(peppers).map_err(|invalid| match invalid {
         InvalidPeppers::None => Reason("there is none"),
         InvalidPeppers::Twice(_) => Reason("one version is given twice"),
@@ -84,16 +85,76 @@ fn one(text: &str) -> Result<(u32, [u8; 32]), Reason> {
     Ok((version, key))
 }
 
-fn generate(entropy: &dyn Entropy) -> String {
+fn generate(version: PepperVersion, entropy: &dyn Entropy) -> String {
     let mut key = [0_u8; 32];
     entropy.fill(&mut key);
     let hex: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("1:{hex}")
+    format!("{version}:{hex}")
+}
+
+/// The file that the peppers come from; `None` when they stand in a variable or in `claviger.toml`.
+pub(crate) fn source(config: &Config) -> Option<PathBuf> {
+    match config.secret_files.get("CLAVIGER_PEPPERS") {
+        Some(file) => Some(file.clone()),
+        None => config.keys.peppers.is_none().then(|| file(config)),
+    }
+}
+
+/// Adds a new pepper of this version to the file, which has none of it yet.
+pub(crate) fn add(file: &Path, version: PepperVersion, entropy: &dyn Entropy) -> Result<(), Failure> {
+    edit(file, entropy, |mut peppers| {
+        if peppers.iter().any(|pepper| version_of(pepper) == Some(version)) {
+            return Err(Failure::operation(format!(
+                "pepper {version} was added to {} by another command meanwhile",
+                file.display()
+            )));
+        }
+        peppers.push(generate(version, entropy));
+        Ok(peppers)
+    })
+}
+
+/// Removes the pepper of this version from the file.
+pub(crate) fn remove(file: &Path, version: PepperVersion, entropy: &dyn Entropy) -> Result<(), Failure> {
+    edit(file, entropy, |mut peppers| {
+        peppers.retain(|pepper| version_of(pepper) != Some(version));
+        Ok(peppers)
+    })
+}
+
+/// Rewrites the file as a whole, one pepper a line. Commands that do so at once take turns.
+fn edit(
+    file: &Path,
+    entropy: &dyn Entropy,
+    change: impl FnOnce(Vec<String>) -> Result<Vec<String>, Failure>,
+) -> Result<(), Failure> {
+    let cannot = |error: io::Error| {
+        Failure::operation(format!("cannot change the peppers file {}: {error}", file.display()))
+    };
+    let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let turn = File::open(directory).map_err(cannot)?;
+    turn.lock().map_err(cannot)?;
+    let text = Zeroizing::new(fs::read_to_string(file).map_err(cannot)?);
+    let peppers = change(parts(&text).map(str::to_owned).collect())?;
+    let changed = Zeroizing::new(format!("{}\n", peppers.join("\n")));
+    // What would not be read back is not written.
+    parse(&changed).map_err(|Reason(reason)| {
+        Failure::operation(format!("the peppers file {} is not changed: {reason}", file.display()))
+    })?;
+    durable::replace(file, changed.as_bytes(), entropy).map_err(cannot)
+}
+
+fn parts(text: &str) -> impl Iterator<Item = &str> {
+    text.trim().split([',', '\n']).map(str::trim)
+}
+
+fn version_of(pepper: &str) -> Option<PepperVersion> {
+    pepper.split_once(':')?.0.parse().ok()
 }
 
 fn make(file: &Path, entropy: &dyn Entropy) -> Result<Peppers, Failure> {
     let placed =
-        durable::place(file, format!("{}\n", generate(entropy)).as_bytes(), entropy).map_err(|error| {
+        durable::place(file, format!("{}\n", generate(1, entropy)).as_bytes(), entropy).map_err(|error| {
             Failure::operation(format!("cannot make the peppers file {}: {error}", file.display()))
         })?;
     if placed == Placed::New {
@@ -138,20 +199,24 @@ pub(crate) fn different(config: &Config, version: PepperVersion) -> Failure {
     ))
 }
 
-/// What is said when keys need a pepper that is not there.
-pub(crate) fn absent(config: &Config, version: PepperVersion) -> Failure {
+/// What is said when something stored needs a pepper that is not there.
+pub(crate) fn absent(config: &Config, version: PepperVersion, dependents: &[Dependent]) -> Failure {
     let (place, database) = (place(config), config.database_url());
+    let dependents: Vec<&str> = dependents.iter().map(|dependent| dependent.words()).collect();
     Failure::operation(format!(
-        "pepper {version} is not in {place}, and keys in {} that are in force were made under it: every one of them would \
-         be refused; put it back beside the others, until none of these keys is in force",
-        database.shown()
+        "pepper {version} is missing from {place}, and these in {} depend on it: {}; put it back beside the others \
+         (`claviger peppers status` says when it may go; if it is lost for good, see `claviger peppers retire --help`)",
+        database.shown(),
+        dependents.join(", ")
     ))
 }
 
-fn place(config: &Config) -> String {
-    match config.keys.peppers {
-        Some(_) => "CLAVIGER_PEPPERS (keys.peppers)".to_owned(),
-        None => format!("the peppers file {}", file(config).display()),
+/// Where the peppers come from, in words.
+pub(crate) fn place(config: &Config) -> String {
+    match (config.secret_files.get("CLAVIGER_PEPPERS"), &config.keys.peppers) {
+        (Some(named), _) => format!("the file {} (CLAVIGER_PEPPERS_FILE)", named.display()),
+        (None, Some(_)) => "CLAVIGER_PEPPERS (keys.peppers)".to_owned(),
+        (None, None) => format!("the peppers file {}", file(config).display()),
     }
 }
 

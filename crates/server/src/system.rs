@@ -42,6 +42,13 @@ pub(crate) fn random() -> impl Rng {
     UnwrapErr(SysRng)
 }
 
+/// Names this process for operators of others: the command, the host and the process id.
+pub(crate) fn process_name(command: &str) -> String {
+    let host = rustix::system::uname();
+    let host = host.nodename().to_string_lossy();
+    format!("`claviger {command}` on {host}, process {}", std::process::id())
+}
+
 /// Raises the number of files this process may hold open to what it is allowed to, and tells how
 /// many that is. The usual soft limit of 1024 would let a thousand idle callers shut the database
 /// out.

@@ -199,6 +199,29 @@ impl<C: ConnectionTrait> UserAccounts<'_, C> {
             .transpose()
     }
 
+    /// Whether an account of the other kind has this external id in the organization: one of its own where `admin_key`
+    /// asks, one of any partner's where the organization itself does.
+    ///
+    /// No index keeps the two kinds apart: whoever asks holds the organization's row until it has written.
+    pub async fn is_external_id_of_other_kind_unscoped(
+        &self,
+        organization: OrganizationId,
+        admin_key: Option<AdminKeyId>,
+        external_id: &ExternalId,
+    ) -> Result<bool, StoreError> {
+        let kind = match admin_key {
+            Some(_) => Column::AdminKeyId.is_null(),
+            None => Column::AdminKeyId.is_not_null(),
+        };
+        let found = Entity::find()
+            .filter(Column::OrganizationId.eq(organization.uuid()))
+            .filter(Column::ExternalId.eq(external_id.as_str()))
+            .filter(kind)
+            .one(self.0)
+            .await?;
+        Ok(found.is_some())
+    }
+
     /// The accounts of these ids, in no order; unknown ones and those of other owners are left out.
     pub async fn find_many(
         &self,
@@ -257,6 +280,11 @@ impl<C: ConnectionTrait> UserAccounts<'_, C> {
     pub async fn has_active_holder(&self, owner: Owner, role: RoleId) -> Result<bool, StoreError> {
         let active = Column::Status.eq(AccountStatus::Active.word());
         Ok(having(owner, role).filter(active).one(self.0).await?.is_some())
+    }
+
+    /// How many accounts the owner has; deleted ones are not counted.
+    pub async fn count_all(&self, owner: Owner) -> Result<u64, StoreError> {
+        count(self.0, owner, None).await
     }
 
     /// How many of the owner's accounts have any role.

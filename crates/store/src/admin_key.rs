@@ -8,7 +8,7 @@ use claviger_domain::ids::{AdminKeyId, OrganizationId};
 use claviger_domain::organization::Organization;
 use claviger_domain::page::{Slice, Window};
 use claviger_domain::revision::Revision;
-use claviger_domain::secret::{Digest, KeyPrefix, PepperVersion, SealedSecret};
+use claviger_domain::secret::{Digest, KeyPrefix, SealedSecret};
 use claviger_domain::text::Name;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{ExprTrait, LockType};
@@ -18,7 +18,7 @@ use crate::owned::owned;
 use crate::value::{Row, blob, signed, stamp, unsigned};
 use crate::{StoreError, organization, page};
 
-mod row {
+pub(crate) mod row {
     use sea_orm::entity::prelude::*;
 
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -144,6 +144,14 @@ impl<C: ConnectionTrait> AdminKeys<'_, C> {
         Ok(live.one(self.0).await?.is_some())
     }
 
+    /// How many keys of the organization are not revoked.
+    pub async fn count_live(&self, organization: OrganizationId) -> Result<u64, StoreError> {
+        let live = Entity::find()
+            .filter(Column::OrganizationId.eq(organization.uuid()))
+            .filter(Column::RevokedAt.is_null());
+        Ok(live.count(self.0).await?)
+    }
+
     /// Adds a key, with what is kept of its text.
     pub async fn insert(&self, key: &AdminKey, sealed: &SealedSecret) -> Result<(), StoreError> {
         Entity::insert(model(key, sealed).into_active_model()).exec_without_returning(self.0).await?;
@@ -199,13 +207,6 @@ impl<C: ConnectionTrait> AdminKeys<'_, C> {
         let query = Entity::find_by_id(id.uuid()).filter(owned(owner, Column::OrganizationId, Column::Id));
         let query = if lock { query.lock(LockType::NoKeyUpdate) } else { query };
         query.one(self.0).await?.map(AdminKey::try_from).transpose()
-    }
-
-    /// Whether a key that is not revoked was made under this pepper. An expired one may be given longer.
-    pub async fn is_pepper_used_unscoped(&self, pepper: PepperVersion) -> Result<bool, StoreError> {
-        let query =
-            Entity::find().filter(Column::Pepper.eq(i64::from(pepper))).filter(Column::RevokedAt.is_null());
-        Ok(query.one(self.0).await?.is_some())
     }
 
     /// The owner's keys, newest first; revoked ones only when asked for, expired ones always.

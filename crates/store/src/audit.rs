@@ -2,9 +2,9 @@
 
 use claviger_domain::actor::Owner;
 use claviger_domain::audit::{
-    Action, Author, AuthorKind, Detail, Details, Entry, Link, Resource, Target, line,
+    Action, Author, AuthorKind, AuthorUser, Detail, Details, Entry, Link, Resource, Target, line,
 };
-use claviger_domain::ids::{AdminKeyId, AuditEntryId, OrganizationId};
+use claviger_domain::ids::{AdminKeyId, AuditEntryId, OrganizationId, UserAccountId};
 use claviger_domain::page::{Slice, Window};
 use sea_orm::entity::prelude::*;
 use serde_json::Value;
@@ -16,11 +16,11 @@ use crate::{StoreError, page, tally};
 mod append;
 mod chain;
 mod changes;
-mod head;
+pub(crate) mod head;
 mod prune;
 mod search;
 
-mod row {
+pub(crate) mod row {
     use sea_orm::entity::prelude::*;
 
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -33,8 +33,10 @@ mod row {
         pub is_change: bool,
         pub author_kind: String,
         pub author_id: Option<Uuid>,
-        pub author_entity: Option<String>,
+        pub author_name: Option<String>,
         pub author_organization_id: Option<Uuid>,
+        pub author_user_id: Option<Uuid>,
+        pub author_user_name: Option<String>,
         /// The author, when it is an admin key: whose entry this is on the partner surface.
         pub admin_key_id: Option<Uuid>,
         pub organization_id: Option<Uuid>,
@@ -57,7 +59,7 @@ mod row {
 }
 
 pub use chain::{ChainPlace, Chained};
-pub use changes::Change;
+pub use changes::{Change, Changed};
 pub use search::AuditSearch;
 
 use row::{Column, Entity, Model};
@@ -73,8 +75,10 @@ impl TryFrom<Model> for Entry {
             is_change: _,
             author_kind,
             author_id,
-            author_entity,
+            author_name,
             author_organization_id,
+            author_user_id,
+            author_user_name,
             admin_key_id: _,
             organization_id,
             target_type,
@@ -99,8 +103,12 @@ impl TryFrom<Model> for Entry {
             author: Author {
                 kind: row.some(AuthorKind::of_word(&author_kind))?,
                 id: author_id,
-                entity: author_entity,
+                name: author_name,
                 organization: author_organization_id.map(OrganizationId::from_uuid),
+                user: author_user_id.map(|id| AuthorUser {
+                    id: UserAccountId::from_uuid(id),
+                    name: author_user_name.unwrap_or_default(),
+                }),
             },
             organization: organization_id.map(OrganizationId::from_uuid),
             target,
@@ -115,7 +123,7 @@ impl Model {
     /// An entry as it is kept at its place.
     fn new(entry: &Entry, link: &Link) -> Self {
         let Entry { id, at, action, author, organization, target, address, request_id, details } = entry;
-        let Author { kind, id: author_id, entity, organization: author_organization } = author;
+        let Author { kind, id: author_id, name, organization: author_organization, user } = author;
         let Link { chain, sequence, pepper, mac } = link;
         Self {
             id: id.uuid(),
@@ -124,8 +132,10 @@ impl Model {
             is_change: action.verb.is_change(),
             author_kind: kind.word().to_owned(),
             author_id: *author_id,
-            author_entity: entity.clone(),
+            author_name: name.clone(),
             author_organization_id: author_organization.map(OrganizationId::uuid),
+            author_user_id: user.as_ref().map(|user| user.id.uuid()),
+            author_user_name: user.as_ref().map(|user| user.name.clone()),
             admin_key_id: author.admin_key().map(AdminKeyId::uuid),
             organization_id: organization.map(OrganizationId::uuid),
             target_type: target.map(|target| target.resource.word().to_owned()),

@@ -21,6 +21,7 @@ mod row {
         pub digest: Vec<u8>,
         pub pepper: i64,
         pub prefix: String,
+        pub made_by: String,
         pub created_at: i64,
         pub revoked_at: Option<i64>,
     }
@@ -37,11 +38,12 @@ impl TryFrom<Model> for BootstrapKey {
     type Error = StoreError;
 
     fn try_from(model: Model) -> Result<Self, StoreError> {
-        let Model { id, digest: _, pepper: _, prefix, created_at, revoked_at } = model;
+        let Model { id, digest: _, pepper: _, prefix, made_by, created_at, revoked_at } = model;
         let row = Row { table: "bootstrap_keys", id };
         Ok(Self {
             id: BootstrapKeyId::from_uuid(id),
             prefix: KeyPrefix::from_stored(prefix),
+            made_by,
             created_at: row.instant(created_at)?,
             revoked_at: row.instant_or_none(revoked_at)?,
         })
@@ -55,12 +57,13 @@ pub struct BootstrapKeys<'a, C>(pub(crate) &'a C);
 impl<C: ConnectionTrait> BootstrapKeys<'_, C> {
     /// Adds a key, with what is kept of its text. Those before it are to be revoked first.
     pub async fn insert(&self, key: &BootstrapKey, sealed: &SealedSecret) -> Result<(), StoreError> {
-        let BootstrapKey { id, prefix, created_at, revoked_at } = key;
+        let BootstrapKey { id, prefix, made_by, created_at, revoked_at } = key;
         let row = Model {
             id: id.uuid(),
             digest: blob(&sealed.digest),
             pepper: i64::from(sealed.pepper),
             prefix: prefix.as_str().to_owned(),
+            made_by: made_by.clone(),
             created_at: stamp(*created_at),
             revoked_at: revoked_at.map(stamp),
         };
@@ -84,9 +87,10 @@ impl<C: ConnectionTrait> BootstrapKeys<'_, C> {
             .transpose()
     }
 
-    /// Whether any key is in force.
-    pub async fn is_any_live_unscoped(&self) -> Result<bool, StoreError> {
-        Ok(Entity::find().filter(Column::RevokedAt.is_null()).one(self.0).await?.is_some())
+    /// The key in force; `None` before the first one.
+    pub async fn in_force_unscoped(&self) -> Result<Option<BootstrapKey>, StoreError> {
+        let row = Entity::find().filter(Column::RevokedAt.is_null()).one(self.0).await?;
+        row.map(BootstrapKey::try_from).transpose()
     }
 
     /// The keys in force, of which there is at most one, and what is kept of their text.

@@ -1,9 +1,9 @@
 //! The table of what has been spent of limits.
 
 use claviger_domain::limit::Counter;
-use sea_orm::IntoActiveModel;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::OnConflict;
+use sea_orm::{Condition, IntoActiveModel};
 
 use crate::StoreError;
 use crate::value::{signed, unsigned};
@@ -70,6 +70,21 @@ impl<C: ConnectionTrait> Counters<'_, C> {
             }));
         }
         Ok(spent)
+    }
+
+    /// Deletes the counters of these owners, names and windows; those that are not there are left out.
+    pub async fn delete(&self, counters: &[(Uuid, String, u32)]) -> Result<(), StoreError> {
+        for counters in counters.chunks(100) {
+            let one = |(owner, name, window_seconds): &(Uuid, String, u32)| {
+                Condition::all()
+                    .add(Column::OwnerId.eq(*owner))
+                    .add(Column::Name.eq(name))
+                    .add(Column::WindowSeconds.eq(i64::from(*window_seconds)))
+            };
+            let any = counters.iter().map(one).fold(Condition::any(), Condition::add);
+            Entity::delete_many().filter(any).exec(self.0).await?;
+        }
+        Ok(())
     }
 
     /// Writes the counters; no two may be of one owner, name and window.

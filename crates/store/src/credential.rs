@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 use claviger_domain::Timestamp;
 use claviger_domain::actor::Owner;
+use claviger_domain::capability::manages_keys;
 use claviger_domain::credential::{Class, Credential, Credits, Network, Refill, Revocation};
 use claviger_domain::ids::{AdminKeyId, CredentialId, OrganizationId, UserAccountId};
 use claviger_domain::page::{Slice, Window};
@@ -35,6 +36,8 @@ pub(crate) mod row {
         pub description: Option<String>,
         pub prefix: String,
         pub scopes: String,
+        /// Told by the scopes, for finding those that do.
+        pub manages_keys: bool,
         pub limits: String,
         pub credits_grant: i64,
         pub credits_remaining: Option<i64>,
@@ -77,6 +80,7 @@ impl TryFrom<Model> for Credential {
             description,
             prefix,
             scopes,
+            manages_keys: _,
             limits,
             credits_grant,
             credits_remaining,
@@ -175,6 +179,7 @@ impl From<&Credential> for Model {
             description: description.as_ref().map(ToString::to_string),
             prefix: prefix.as_str().to_owned(),
             scopes: scopes.to_string(),
+            manages_keys: manages_keys(scopes),
             limits: limits.to_string(),
             credits_grant: credits.map_or(0, |credits| i64::from(credits.grant)),
             credits_remaining: credits.map(|credits| signed(credits.remaining)),
@@ -281,15 +286,21 @@ impl<C: ConnectionTrait> Credentials<'_, C> {
         rows.into_iter().map(Credential::try_from).collect()
     }
 
-    /// At most `most` credentials of everybody, whatever their states, by id: those after `after`, or the
-    /// first ones. So all are read in pages, and each page is found as fast as the first.
+    /// At most `most` credentials of everybody that were neither revoked nor had expired by `horizon`, by id: those
+    /// after `after`, or the first ones. So all are read in pages, and each page is found as fast as the first.
     pub async fn page_unscoped(
         &self,
         after: Option<CredentialId>,
+        horizon: Timestamp,
         most: u64,
     ) -> Result<Vec<Credential>, StoreError> {
         let after = after.map(|id| Column::Id.gt(id.uuid()));
-        let query = Entity::find().filter(Condition::all().add_option(after)).order_by_asc(Column::Id);
+        let lasts = |end: Column| Condition::any().add(end.is_null()).add(end.gt(stamp(horizon)));
+        let query = Entity::find()
+            .filter(Condition::all().add_option(after))
+            .filter(lasts(Column::RevokedAt))
+            .filter(lasts(Column::ExpiresAt))
+            .order_by_asc(Column::Id);
         let rows = query.limit(page::at_most(most)).all(self.0).await?;
         rows.into_iter().map(Credential::try_from).collect()
     }
@@ -324,6 +335,11 @@ impl<C: ConnectionTrait> Credentials<'_, C> {
         page::newest_first(self.0, query, Column::Id, total, window).await
     }
 
+    /// How many credentials of the organization are not revoked.
+    pub async fn count_live(&self, organization: OrganizationId) -> Result<u64, StoreError> {
+        tally::of(self.0, Owner::Organization(organization), &["credentials.live"]).await
+    }
+
     /// The credentials linked to an account that are not revoked, and holds the rows. The account was found with
     /// its owner.
     pub async fn live_of_user_for_update(&self, user: UserAccountId) -> Result<Vec<Credential>, StoreError> {
@@ -342,6 +358,32 @@ impl<C: ConnectionTrait> Credentials<'_, C> {
             .filter(Column::RevokedAt.is_null())
             .filter(Column::ExpiresAt.is_null().or(Column::ExpiresAt.gt(stamp(now))));
         Ok(live.one(self.0).await?.is_some())
+    }
+
+    /// The owner's live keys whose scopes manage keys, as they are at `now` and at most `most`: those of no user first.
+    /// `without` is left out.
+    pub async fn managing_keys(
+        &self,
+        owner: Owner,
+        without: Option<CredentialId>,
+        now: Timestamp,
+        most: u64,
+    ) -> Result<Vec<Credential>, StoreError> {
+        let rows = Entity::find()
+            .filter(owned(owner, Column::OrganizationId, Column::AdminKeyId))
+            // Without a parameter, which no partial index could be chosen for.
+            .filter(Column::ManagesKeys.into_expr())
+            .filter(Column::RevokedAt.is_null())
+            .filter(Column::DisabledAt.is_null())
+            .filter(Column::Class.eq(Class::Live.word()))
+            .filter(Column::ExpiresAt.is_null().or(Column::ExpiresAt.gt(stamp(now))))
+            .filter(Condition::all().add_option(without.map(|id| Column::Id.ne(id.uuid()))))
+            .order_by_asc(Column::UserAccountId.is_not_null())
+            .order_by_asc(Column::Id)
+            .limit(page::at_most(most))
+            .all(self.0)
+            .await?;
+        rows.into_iter().map(Credential::try_from).collect()
     }
 
     /// Writes the state of a credential that is in the revision before; [`StoreError::Overtaken`] when it

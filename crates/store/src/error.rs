@@ -1,5 +1,6 @@
 //! What can go wrong between a query and its answer.
 
+use claviger_domain::secret::PepperVersion;
 use sea_orm::{DbErr, RuntimeErr, SqlErr};
 
 /// A rule of the schema that a write broke.
@@ -38,6 +39,10 @@ pub enum StoreError {
     /// The row changed between being read and being written, or is gone; or another transaction came first.
     #[error("the row was changed by somebody else meanwhile")]
     Overtaken,
+    /// A chain of the audit log is sealed under a pepper that this process does not have, and another process
+    /// does: an entry written now would break the chain.
+    #[error("pepper {0} is in use by another process and missing here: restart this server with it")]
+    MissingPepper(PepperVersion),
     /// A newer build has migrated the database; this one leaves it alone.
     #[error("the database has the schema change {change}, which this build does not know: it is newer")]
     NewerSchema {

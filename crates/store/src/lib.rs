@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseBackend, DatabaseConnection, DatabaseTransaction,
-    EntityName, EntityTrait, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    DbErr, EntityName, EntityTrait, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
 };
 use sea_orm_migration::{MigratorTrait, SchemaManager, seaql_migrations};
 
@@ -27,15 +27,18 @@ mod bootstrap_key;
 mod counter;
 mod credential;
 mod error;
+mod installation;
 mod journal_position;
 mod kept_answer;
 mod organization;
 mod owned;
 mod page;
 mod pepper_check;
+mod pepper_use;
 mod role;
 mod secret;
 mod settings;
+mod snapshot;
 mod tally;
 mod usage;
 mod usage_outcome;
@@ -44,15 +47,17 @@ mod value;
 
 pub use account::{UserAccounts, UserFilter};
 pub use admin_key::AdminKeys;
-pub use audit::{AuditFilter, AuditLog, AuditSearch, ChainPlace, Chained, Change};
+pub use audit::{AuditFilter, AuditLog, AuditSearch, ChainPlace, Chained, Change, Changed};
 pub use bootstrap_key::BootstrapKeys;
 pub use counter::{Counters, Spent};
 pub use credential::{CredentialFilter, Credentials, Left};
 pub use error::{Constraint, StoreError};
+pub use installation::{Installation, InstallationRecord};
 pub use journal_position::JournalPositions;
 pub use kept_answer::{KeptAnswer, KeptAnswers};
 pub use organization::{OrganizationFilter, Organizations};
 pub use pepper_check::PepperChecks;
+pub use pepper_use::{EntriesUnder, KeysUnder, PepperUse};
 pub use role::Roles;
 pub use secret::Secrets;
 pub use settings::InstallationSettings;
@@ -106,7 +111,7 @@ impl Store {
             connect
                 .max_connections(options.connections)
                 .test_before_acquire_if_idle_for(Duration::from_secs(30))
-                // Whoever reads the log of changes reads it again for a minute: no change may take longer.
+                // A change that hangs must not hold its locks for ever.
                 .map_sqlx_postgres_opts(|postgres| {
                     postgres.options([
                         ("lock_timeout", "15s"),
@@ -211,6 +216,39 @@ impl Store {
         Ok(answer)
     }
 
+    /// The id of the newest transaction: every transaction that has written something by now has this id or a lower
+    /// one. 0 on the embedded database, where transactions run one after the other.
+    pub async fn newest_transaction(&self) -> Result<i64, StoreError> {
+        // `pg_snapshot_xmax` would be too low: it is past the highest id that has *ended*.
+        self.transaction_id("SELECT pg_current_xact_id()::text::bigint AS id").await
+    }
+
+    /// The id below which every transaction has ended. Compared with an earlier
+    /// [`newest_transaction`](Self::newest_transaction), it tells a reader of the change feed that no entry with a
+    /// revision it has passed can appear any more. 0 on the embedded database.
+    pub async fn oldest_running_transaction(&self) -> Result<i64, StoreError> {
+        self.transaction_id("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS id").await
+    }
+
+    async fn transaction_id(&self, postgres: &str) -> Result<i64, StoreError> {
+        if self.is_embedded() {
+            return Ok(0);
+        }
+        let row =
+            self.reader.query_one_raw(Statement::from_string(DatabaseBackend::Postgres, postgres)).await?;
+        let row = row.ok_or_else(|| DbErr::RecordNotFound("a transaction id".to_owned()))?;
+        Ok(row.try_get("", "id")?)
+    }
+
+    /// How many transactions the database takes at once.
+    #[must_use]
+    pub fn writers(&self) -> usize {
+        match self.is_embedded() {
+            true => 1,
+            false => self.writer.get_postgres_connection_pool().options().get_max_connections() as usize,
+        }
+    }
+
     /// Whether the database is the embedded one.
     #[must_use]
     pub fn is_embedded(&self) -> bool {
@@ -261,6 +299,14 @@ pub trait Tables {
     /// What tells whether the peppers are those of the stored keys.
     fn pepper_checks(&self) -> PepperChecks<'_, Self::Connection> {
         PepperChecks(self.connection())
+    }
+    /// What depends on each pepper.
+    fn pepper_use(&self) -> PepperUse<'_, Self::Connection> {
+        PepperUse(self.connection())
+    }
+    /// Which installation the database belongs to.
+    fn installation(&self) -> InstallationRecord<'_, Self::Connection> {
+        InstallationRecord(self.connection())
     }
     /// The partners' keys.
     fn admin_keys(&self) -> AdminKeys<'_, Self::Connection> {

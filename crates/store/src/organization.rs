@@ -35,6 +35,7 @@ pub(crate) mod row {
         pub default_limits: String,
         pub kept_audit_days: Option<i64>,
         pub kept_usage_days: Option<i64>,
+        pub resource_limits: String,
         pub created_at: i64,
         pub updated_at: Option<i64>,
         pub revision: i64,
@@ -68,6 +69,7 @@ impl TryFrom<Model> for Organization {
             default_limits,
             kept_audit_days,
             kept_usage_days,
+            resource_limits,
             created_at,
             updated_at,
             revision,
@@ -94,6 +96,7 @@ impl TryFrom<Model> for Organization {
                     audit: row.days_or_none(kept_audit_days)?,
                     usage: row.days_or_none(kept_usage_days)?,
                 },
+                resource_limits: row.parsed(&resource_limits)?,
             },
             created_at: row.instant(created_at)?,
             updated_at: row.instant_or_none(updated_at)?,
@@ -118,7 +121,8 @@ impl From<&Organization> for Model {
             updated_at,
             revision,
         } = organization;
-        let OrganizationSettings { ip_allowlist, key_lifetime, default_limits, kept_days } = settings;
+        let OrganizationSettings { ip_allowlist, key_lifetime, default_limits, kept_days, resource_limits } =
+            settings;
         let KeyLifetime { usual, most, is_demanded } = key_lifetime;
         let KeptDays { audit, usage } = kept_days;
         Self {
@@ -137,6 +141,7 @@ impl From<&Organization> for Model {
             default_limits: default_limits.to_string(),
             kept_audit_days: audit.map(i64::from),
             kept_usage_days: usage.map(i64::from),
+            resource_limits: resource_limits.to_string(),
             created_at: stamp(*created_at),
             updated_at: updated_at.map(stamp),
             revision: signed(revision.number()),
@@ -177,15 +182,6 @@ impl<C: ConnectionTrait> Organizations<'_, C> {
         id: OrganizationId,
     ) -> Result<Option<Organization>, StoreError> {
         let found = Entity::find_by_id(id.uuid()).lock(LockType::NoKeyUpdate).one(self.0).await?;
-        found.map(Organization::try_from).transpose()
-    }
-
-    /// As [`Self::find_unscoped`], and keeps others from changing the row until the transaction ends.
-    pub async fn find_to_refer_to_unscoped(
-        &self,
-        id: OrganizationId,
-    ) -> Result<Option<Organization>, StoreError> {
-        let found = Entity::find_by_id(id.uuid()).lock_shared().one(self.0).await?;
         found.map(Organization::try_from).transpose()
     }
 
@@ -234,17 +230,21 @@ impl<C: ConnectionTrait> Organizations<'_, C> {
             .collect()
     }
 
-    /// The oldest organization to which the operator gave exactly this name; `None` when no one has it.
-    pub async fn find_by_given_name_unscoped(&self, name: &Name) -> Result<Option<Organization>, StoreError> {
-        Entity::find()
+    /// The organizations to which the operator gave exactly this name, the oldest first and at most `most`.
+    pub async fn find_by_given_name_unscoped(
+        &self,
+        name: &Name,
+        most: u64,
+    ) -> Result<Vec<Organization>, StoreError> {
+        let rows = Entity::find()
             .filter(Column::Name.eq(name.as_str()))
             .filter(Column::IsSelfNamed.eq(false))
             .filter(Column::Status.ne(OrganizationStatus::Deleted.word()))
             .order_by_asc(Column::Id)
-            .one(self.0)
-            .await?
-            .map(Organization::try_from)
-            .transpose()
+            .limit(page::at_most(most))
+            .all(self.0)
+            .await?;
+        rows.into_iter().map(Organization::try_from).collect()
     }
 
     /// Whether any organization has this slug.

@@ -2,7 +2,7 @@
 //! by which a wrong one is noticed before it locks every key out.
 
 use claviger_domain::Timestamp;
-use claviger_domain::secret::{Digest, SealedSecret};
+use claviger_domain::secret::{Digest, PepperVersion, SealedSecret};
 use sea_orm::entity::prelude::*;
 use sea_orm::{IntoActiveModel, QueryOrder};
 
@@ -55,6 +55,17 @@ impl<C: ConnectionTrait> PepperChecks<'_, C> {
             .exec_without_returning(self.0)
             .await?;
         Ok(())
+    }
+
+    /// Forgets the check of a version. What was made under it counts as damaged from then on.
+    pub async fn delete(&self, version: PepperVersion) -> Result<(), StoreError> {
+        Entity::delete_by_id(i64::from(version)).exec(self.0).await?;
+        Ok(())
+    }
+
+    /// Whether a version has a check: some process of this installation was started with it.
+    pub async fn is_known_unscoped(&self, version: PepperVersion) -> Result<bool, StoreError> {
+        Ok(Entity::find_by_id(i64::from(version)).one(self.0).await?.is_some())
     }
 
     /// Every check, oldest version first.

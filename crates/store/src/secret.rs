@@ -2,14 +2,14 @@
 
 use claviger_domain::Timestamp;
 use claviger_domain::ids::{CredentialId, SecretId};
-use claviger_domain::secret::{Digest, PepperVersion, SecretVersion};
+use claviger_domain::secret::{Digest, SecretVersion};
 use sea_orm::entity::prelude::*;
 use sea_orm::{Condition, IntoActiveModel, QueryOrder, QuerySelect};
 
 use crate::value::{Row, blob, stamp};
-use crate::{StoreError, credential, page};
+use crate::{StoreError, page};
 
-mod row {
+pub(crate) mod row {
     use sea_orm::entity::prelude::*;
 
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -149,22 +149,6 @@ impl<C: ConnectionTrait> Secrets<'_, C> {
         rows.into_iter()
             .map(|row| Ok((CredentialId::from_uuid(row.credential_id), row.try_into()?)))
             .collect()
-    }
-
-    /// Whether a secret that has not ended by `now`, of a credential that is not revoked, was made under
-    /// this pepper. Asked of peppers that are gone, at start: it has no index, for every secret would pay
-    /// for that.
-    pub async fn is_pepper_used_unscoped(
-        &self,
-        pepper: PepperVersion,
-        now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let query = Entity::find()
-            .inner_join(credential::row::Entity)
-            .filter(Column::Pepper.eq(i64::from(pepper)))
-            .filter(Condition::any().add(Column::EndsAt.is_null()).add(Column::EndsAt.gt(stamp(now))))
-            .filter(credential::row::Column::RevokedAt.is_null());
-        Ok(query.one(self.0).await?.is_some())
     }
 
     /// Gives every version of a credential that would live longer an end at `end`; the others keep theirs.

@@ -12,6 +12,7 @@ mod chains;
 mod concurrency;
 mod conflicts;
 mod corrupt;
+mod installation;
 mod journal;
 mod lists;
 mod loading;

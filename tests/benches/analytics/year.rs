@@ -81,6 +81,8 @@ impl Year {
         let settings = Settings {
             peppers: Peppers::new(vec![(1, [7; 32])])?,
             admin_limit_per_minute: 0,
+            admin_limit_of_organization: 0,
+            reports_per_minute: 0,
             durability: Durability::default(),
             retention: Retention::default(),
         };

@@ -64,8 +64,9 @@ fn entry(number: u64) -> Entry {
         author: Author {
             kind: AuthorKind::AdminKey,
             id: Some(of(2)),
-            entity: Some("Benchmark".to_owned()),
+            name: Some("Benchmark".to_owned()),
             organization,
+            user: None,
         },
         organization,
         target: Some(Target {

@@ -131,6 +131,8 @@ fn command(directory: &Path) -> Outcome<Command> {
         .current_dir(directory)
         .env("CLAVIGER_DATA_DIR", directory)
         .env("CLAVIGER_ADMIN_LIMIT_PER_MINUTE", "0")
+        .env("CLAVIGER_ADMIN_LIMIT_PER_ORGANIZATION", "0")
+        .env("CLAVIGER_REPORTS_LIMIT_PER_MINUTE", "0")
         .stdin(Stdio::null());
     Ok(command)
 }

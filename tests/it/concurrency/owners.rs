@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{at_once, request, statuses};
 use crate::organization::{Tenant, data};
-use crate::support::{Settled, World};
+use crate::support::{ALL, Settled, World};
 
 async fn owners_leave_at_once(world: &Arc<World>) {
     for round in 0..8 {
@@ -47,9 +47,29 @@ async fn a_role_is_deleted_and_given_at_once(world: &Arc<World>) {
     }
 }
 
+/// An organization's own users and its partner's share no external id, however the two are made at once.
+async fn both_kinds_of_user_ask_for_an_external_id_at_once(world: &Arc<World>) {
+    let partner = world.partner_of("External", &ALL).await;
+    let me = partner.get("/v1/admin/me").await.data();
+    let organization = me["organization_id"].as_str().unwrap().to_owned();
+    for round in 0..8 {
+        let external_id = format!("customer-{round}");
+        let own = json!({"organization_id": organization, "name": "Own", "external_id": external_id});
+        let theirs = json!({"name": "Partner's", "external_id": external_id});
+        let operator = world.bootstrap();
+        let requests = (0..8).map(|place| match place % 2 {
+            0 => request(&partner, "POST", "/v1/admin/users", &theirs),
+            _ => request(&operator, "POST", "/admin/v1/users", &own),
+        });
+        let answers = at_once(world, requests.collect()).await;
+        assert_eq!(statuses(&answers), BTreeMap::from([(201, 1), (409, 7)]), "round {round}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn on_the_embedded_database() {
     let world = Arc::new(World::on_disk().await);
+    both_kinds_of_user_ask_for_an_external_id_at_once(&world).await;
     owners_leave_at_once(&world).await;
     a_role_is_deleted_and_given_at_once(&world).await;
 }
@@ -59,6 +79,7 @@ async fn on_postgres() {
     let database = Database::migrated().await;
     let settled = Settled { postgres: Some(database.url()), ..Settled::default() };
     let world = Arc::new(World::settled(settled).await);
+    both_kinds_of_user_ask_for_an_external_id_at_once(&world).await;
     owners_leave_at_once(&world).await;
     a_role_is_deleted_and_given_at_once(&world).await;
     world.app.store().clone().close().await;

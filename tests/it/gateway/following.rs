@@ -2,13 +2,18 @@
 
 use chrono::TimeDelta;
 use claviger_app::bootstrap;
+use claviger_domain::audit::Resource;
 use claviger_domain::credential::Class;
+use claviger_domain::ids::OrganizationId;
 use claviger_domain::organization::OrganizationStatus;
+use claviger_store::{StoreError, Tables, Tx};
+use claviger_test_postgres::Database;
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use super::stage;
 use super::{code, verify};
-use crate::support::{Partner, World};
+use crate::support::{Partner, Settled, World};
 
 /// The partner's key at another process.
 async fn elsewhere(other: &World, partner: &Partner<'_>, method: &str, path: &str, body: &Value) -> Value {
@@ -43,6 +48,67 @@ async fn what_another_process_changes_is_in_force_once_followed() {
         assert_eq!(code(&world, key, json!({})).await, after, "{method} {path}");
         world.advance(TimeDelta::seconds(3));
     }
+}
+
+#[tokio::test]
+async fn changes_are_followed_whatever_the_other_clock_shows() {
+    for time in ["2026-01-26T11:00:00Z", "2026-01-26T11:59:48Z", "2026-01-26T13:00:00Z"] {
+        let world = World::new().await;
+        let partner = world.partner().await;
+        let issued = partner.credential("Production").await;
+        world.follow().await;
+        world.advance(TimeDelta::seconds(30));
+        world.follow().await;
+        let other = world.beside_at(time).await;
+        let path = format!("/v1/admin/credentials/{}", issued["credential"]["id"].as_str().unwrap());
+        elsewhere(&other, &partner, "DELETE", &path, &json!(null)).await;
+        world.follow().await;
+        assert_eq!(code(&world, issued["api_key"].as_str().unwrap(), json!({})).await, "REVOKED", "{time}");
+    }
+}
+
+/// On PostgreSQL several transactions write at once: one that began first may commit last.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_that_commits_after_later_ones_is_followed() {
+    let database = Database::migrated().await;
+    let world = World::settled(Settled { postgres: Some(database.url()), ..Settled::default() }).await;
+    let slow = stage::organization(&world, "Slow").await.id;
+    let quick = stage::organization(&world, "Quick").await.id;
+    let keys = [
+        stage::credential(&world, slow, Class::Live, |_| {}).await.key,
+        stage::credential(&world, quick, Class::Live, |_| {}).await.key,
+    ];
+    let codes = async || [code(&world, &keys[0], json!({})).await, code(&world, &keys[1], json!({})).await];
+    assert_eq!(codes().await, ["VALID", "VALID"]);
+    let (has_written, may_commit) = (Notify::new(), Notify::new());
+    let commit_late = stage::write(&world, async |tx| {
+        suspend(&world, tx, slow).await?;
+        has_written.notify_one();
+        may_commit.notified().await;
+        Ok(())
+    });
+    let meanwhile = async {
+        has_written.notified().await;
+        stage::write(&world, async |tx| suspend(&world, tx, quick).await).await;
+        for _ in 0..3 {
+            world.follow().await;
+            assert_eq!(codes().await, ["VALID", "ORGANIZATION_SUSPENDED"]);
+        }
+        may_commit.notify_one();
+    };
+    tokio::join!(commit_late, meanwhile);
+    world.follow().await;
+    assert_eq!(codes().await, ["ORGANIZATION_SUSPENDED", "ORGANIZATION_SUSPENDED"]);
+    drop(world);
+    database.remove().await;
+}
+
+async fn suspend(world: &World, tx: &Tx, id: OrganizationId) -> Result<(), StoreError> {
+    let mut organization = world.app.store().organizations().find_unscoped(id).await?.unwrap();
+    organization.status = OrganizationStatus::Suspended;
+    organization.revision = organization.revision.next();
+    tx.organizations().save(&organization).await?;
+    stage::tell(world, tx, Resource::Organization, id.uuid()).await
 }
 
 #[tokio::test]
@@ -89,7 +155,7 @@ async fn a_rotation_elsewhere_ends_the_old_key_here() {
 async fn a_new_bootstrap_key_takes_the_place_of_the_old_one() {
     let world = World::new().await;
     let other = world.beside().await;
-    let new = bootstrap::rotate(&other.app).await.unwrap();
+    let new = bootstrap::rotate(&other.app, "a test").await.unwrap().key;
     let ask =
         async |key: &str| world.bearer(key).post("/v1/keys/verify", &json!({"key": "rubbish"})).await.status;
     let old = world.bootstrap().key.clone().unwrap();
@@ -139,6 +205,6 @@ async fn how_long_others_changes_have_not_been_read_is_told() {
     assert_eq!(world.app.revocation_lag(), TimeDelta::zero());
     world.app.store().clone().close().await;
     world.advance(TimeDelta::seconds(5));
-    assert!(claviger_app::memory::follow(&world.app).await.is_err());
+    assert!(claviger_app::change_feed::follow(&world.app).await.is_err());
     assert_eq!(world.app.revocation_lag(), TimeDelta::seconds(5), "a read that failed is none");
 }

@@ -3,6 +3,7 @@
 mod analytics;
 mod batch;
 mod codes;
+mod consistency;
 mod counting;
 mod credits;
 mod following;

@@ -131,7 +131,7 @@ async fn the_bootstrap_key_stays() {
     end(&world, world.bootstrap().key.as_ref().unwrap()).await;
     assert_eq!(world.bootstrap().get("/v1/admin/me").await.status, 200);
     assert_eq!(code(&world, "rubbish", json!({})).await, "MALFORMED");
-    let new = bootstrap::rotate(&world.app).await.unwrap();
+    let new = bootstrap::rotate(&world.app, "a test").await.unwrap().key;
     assert_eq!(world.bearer(new.expose()).get("/v1/admin/me").await.status, 200);
 }
 

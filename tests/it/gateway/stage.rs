@@ -180,14 +180,19 @@ impl Subject<'_> {
 }
 
 /// The line in the audit log by which other processes learn of a change.
-async fn tell(world: &World, tx: &Tx, resource: Resource, target: uuid::Uuid) -> Result<(), StoreError> {
+pub(crate) async fn tell(
+    world: &World,
+    tx: &Tx,
+    resource: Resource,
+    target: uuid::Uuid,
+) -> Result<(), StoreError> {
     let at = world.app.now();
     let entry = Entry {
         id: AuditEntryId::generate(at, &mut Draws),
         at,
         action: Action { resource, verb: Verb::Updated },
         author: Author::UNKNOWN,
-        organization: None,
+        organization: (resource == Resource::Organization).then(|| OrganizationId::from_uuid(target)),
         target: Some(Target { resource, id: target }),
         address: None,
         request_id: String::new(),
@@ -196,6 +201,6 @@ async fn tell(world: &World, tx: &Tx, resource: Resource, target: uuid::Uuid) ->
     tx.audit_log().append(world.app.audit_keys(), &[entry]).await
 }
 
-async fn write(world: &World, work: impl AsyncFnOnce(&Tx) -> Result<(), StoreError>) {
+pub(crate) async fn write(world: &World, work: impl AsyncFnOnce(&Tx) -> Result<(), StoreError>) {
     world.app.store().transaction(work).await.unwrap();
 }

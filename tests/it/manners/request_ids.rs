@@ -1,7 +1,9 @@
 //! `X-Request-Id`: a fit one is kept, any other is replaced, and the audit log has it.
 
+use claviger_domain::secret::KeyFormat;
 use serde_json::json;
 
+use crate::gateway::stage::never_issued;
 use crate::support::World;
 
 const PATHS: [&str; 11] = [
@@ -46,6 +48,34 @@ async fn an_unfit_id_is_replaced() {
             let answer = caller.send(request, "").await;
             fresh(answer.header("x-request-id"));
         }
+    }
+}
+
+/// Keys, and what changing their case makes of them, reach no log.
+#[tokio::test]
+async fn an_id_with_a_key_in_it_is_replaced_whatever_its_case() {
+    let world = World::new().await;
+    let partner = world.partner().await;
+    let swap = |text: &str| -> String {
+        text.chars()
+            .map(|c| if c.is_ascii_lowercase() { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() })
+            .collect()
+    };
+    for format in KeyFormat::ALL {
+        let key = never_issued(format);
+        for id in
+            [key.clone(), key.to_uppercase(), key.to_lowercase(), swap(&key), format!("a.{}", swap(&key))]
+        {
+            for path in PATHS {
+                let request = partner.request("GET", path).header("x-request-id", &id);
+                fresh(partner.send(request, "").await.header("x-request-id"));
+            }
+        }
+    }
+    world.flush().await;
+    let entries = world.bootstrap().get("/v1/admin/audit-logs?include_reads=true&limit=100").await;
+    for prefix in ["iiak_admin_", "ak_live_", "scim_"] {
+        assert!(!entries.text.to_lowercase().contains(prefix), "{}", entries.text);
     }
 }
 

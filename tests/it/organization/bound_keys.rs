@@ -12,11 +12,11 @@ async fn a_key_is_not_bound_to_a_user_who_has_less() {
     let viewer = acme.user("Ada", &["Viewer"]).await;
     let body = |scopes: &[&str]| key_body(scopes, json!({"userId": viewer["id"]}));
     let answer = acme.owner.post(&acme.path("/api-keys"), &body(&["users:read", "users:write"])).await;
-    refused(&answer, 403, "scope_not_held", "Nobody grants what they lack: users:write");
+    refused(&answer, 403, "scope_not_held", "The user this key is bound to does not hold: users:write");
     assert_eq!(acme.owner.post(&acme.path("/api-keys"), &body(&["users:read"])).await.status, 201);
     let (issued, _) = acme.bound(&viewer, &["users:read"]).await;
     let answer = acme.owner.patch(&acme.at("api-keys", &issued), &json!({"permissions": ["users:*"]})).await;
-    refused(&answer, 403, "scope_not_held", "Nobody grants what they lack: users:*");
+    refused(&answer, 403, "scope_not_held", "The user this key is bound to does not hold: users:*");
 }
 
 #[tokio::test]

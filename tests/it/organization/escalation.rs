@@ -19,7 +19,12 @@ async fn a_role_named_by_its_id_is_the_same_role() {
     let owner = &roles[0]["id"];
     for (role, lacking) in [(owner, "*"), (&strong["id"], "audit:read")] {
         let answer = caller.post(&acme.path("/users"), &json!({"name": "A", "roles": [role]})).await;
-        refused(&answer, 403, "scope_not_held", &format!("Nobody grants what they lack: {lacking}"));
+        refused(
+            &answer,
+            403,
+            "scope_not_held",
+            &format!("You cannot grant scopes you do not hold: {lacking}"),
+        );
     }
     let other = Estate::of(&world, "Umbrella").await;
     for role in [other.role.as_str(), super::NO_ROLE] {

@@ -144,7 +144,7 @@ async fn the_organizations_own_rule_of_lifetimes_holds() {
     data(&acme.owner.patch(&acme.path(""), &rule).await, 200);
     let make = async |more| acme.owner.post(&acme.path("/api-keys"), &super::key_body(&[], more)).await;
     refused(&make(json!({})).await, 400, "expiry_required", "The organization demands an expiry");
-    let late = "The organization's keys live for at most 86400 seconds";
+    let late = "The organization's keys live for at most 86400 seconds from their creation";
     refused(&make(json!({"expiresIn": "2d"})).await, 400, "expiry_too_late", late);
     assert_eq!(make(json!({"expiresIn": "1d"})).await.status, 201);
 }

@@ -2,11 +2,14 @@
 
 mod api_keys;
 mod audit_logs;
+mod binding;
 mod bound_keys;
 mod ceiling;
 mod escalation;
 mod key_changes;
+mod lockout;
 mod manners;
+mod restrictions;
 mod roles;
 mod strangers;
 mod tenants;

@@ -4,7 +4,7 @@ use claviger_app::Retention;
 use serde_json::json;
 
 use super::{Tenant, bad, data, refused};
-use crate::platform::{at, operator};
+use crate::platform::{self, at, operator};
 use crate::support::{Settled, World};
 
 #[tokio::test]
@@ -69,7 +69,7 @@ async fn an_organization_changes_itself_under_its_tag() {
 async fn an_address_outside_the_organizations_list_is_turned_away() {
     let world = World::new().await;
     let acme = Tenant::new(&world, "Acme").await;
-    let elsewhere = json!({"settings": {"ipAllowlist": ["203.0.113.0/24"]}});
+    let elsewhere = json!({"settings": {"ipAllowlist": ["203.0.113.0/24"]}, "force": true});
     data(&acme.owner.patch(&acme.path(""), &elsewhere).await, 200);
     let answer = acme.owner.get(&acme.path("")).await;
     refused(&answer, 403, "ip_not_allowed", "The key may not be used from this address");
@@ -153,11 +153,99 @@ async fn a_name_an_organization_gave_itself_is_nobodys_entity() {
     let body = json!({"entity_name": "Second Reseller", "permissions": ["manage_credentials"]});
     world.bootstrap().post("/v1/admin/admin-keys", &body).await.data();
     assert_eq!(called("second%20reseller").await, 1, "no other one was opened");
-    let given = json!({"name": "Acme Reseller"});
-    assert_eq!(world.bootstrap().patch(&at("organizations", &eve.organization), &given).await.status, 200);
-    assert_ne!(
-        issue().await,
-        resellers,
-        "the older one of that name is Eve's now, and by the operator's word"
+    // Saying an unchanged name again is no blessing: a form sends back what it was given.
+    let (eves, given) = (at("organizations", &eve.organization), json!({"name": "Acme Reseller"}));
+    let told = platform::data(&world.bootstrap().patch(&eves, &given).await, 200);
+    assert_eq!(told["name_verified"], false);
+    assert_eq!(issue().await, resellers);
+}
+
+#[tokio::test]
+async fn the_operator_verifies_a_name_by_saying_so() {
+    let world = World::new().await;
+    let acme = Tenant::new(&world, "Acme").await;
+    let path = at("organizations", &acme.organization);
+    let operator = world.bootstrap();
+    let set = async |patch: serde_json::Value| operator.patch(&path, &patch).await;
+    let verified = async || platform::data(&operator.get(&path).await, 200)["name_verified"].clone();
+    assert_eq!(verified().await, true);
+    data(&acme.owner.patch(&acme.path(""), &json!({"name": "Acme Reseller"})).await, 200);
+    assert_eq!(verified().await, false);
+    // Which name is verified is said with it, and it is no field of the tenant's.
+    platform::bad(&set(json!({"name_verified": true})).await, "name", "name is required");
+    platform::bad(
+        &set(json!({"name_verified": null})).await,
+        "name_verified",
+        "name_verified must be a boolean",
     );
+    let answer = acme.owner.patch(&acme.path(""), &json!({"name": "A", "name_verified": true})).await;
+    bad(&answer, "name_verified", "Unknown field: name_verified");
+    platform::data(&set(json!({"name": "Acme Reseller", "name_verified": true})).await, 200);
+    assert_eq!(verified().await, true);
+    let issue = json!({"entity_name": "Acme Reseller", "permissions": ["manage_credentials"]});
+    let joined = operator.post("/v1/admin/admin-keys", &issue).await.data();
+    let own =
+        claviger_domain::ids::OrganizationId::parse_any(acme.organization["id"].as_str().unwrap()).unwrap();
+    assert_eq!(joined["admin_key"]["organization_id"], own.to_string());
+    platform::data(&set(json!({"name_verified": false})).await, 200);
+    assert_eq!(verified().await, false);
+    let changes = operator.get("/admin/v1/audit-logs?action=organization.updated&limit=1").await;
+    let told = &platform::data(&changes, 200)[0]["details"]["changes"]["name_verified"];
+    assert_eq!(told, &json!({"from": true, "to": false}));
+}
+
+#[tokio::test]
+async fn an_entity_name_of_two_organizations_is_refused_and_both_are_named() {
+    let world = World::new().await;
+    let [one, two] =
+        [platform::organization(&world, "Acme").await, platform::organization(&world, "Acme").await];
+    let issue = async || {
+        let body = json!({"entity_name": "Acme", "permissions": ["manage_credentials"]});
+        world.bootstrap().post("/v1/admin/admin-keys", &body).await
+    };
+    let named =
+        |it: &serde_json::Value| format!("{} ({})", it["id"].as_str().unwrap(), it["slug"].as_str().unwrap());
+    let candidates = format!("{}, {}", named(&one), named(&two));
+    let error = format!(
+        "entity_name matches several organizations: {candidates}. Rename all but one of them, or set name_verified to false."
+    );
+    issue().await.refused(409, &error);
+    let patch = json!({"name_verified": false});
+    platform::data(&world.bootstrap().patch(&at("organizations", &two), &patch).await, 200);
+    let own = claviger_domain::ids::OrganizationId::parse_any(one["id"].as_str().unwrap()).unwrap();
+    assert_eq!(issue().await.data()["admin_key"]["organization_id"], own.to_string());
+}
+
+#[tokio::test]
+async fn a_tenant_does_not_shut_its_own_address_out_unless_it_says_so() {
+    let world = World::new().await;
+    let acme = Tenant::new(&world, "Acme").await;
+    let list = |blocks: &[&str], force: serde_json::Value| json!({"settings": {"ipAllowlist": blocks}, "force": force});
+    let refusal =
+        "The list does not admit the address of this request (192.0.2.1): set `force` to lock it out anyway";
+    for force in [json!(null), json!(false)] {
+        let answer = acme.owner.patch(&acme.path(""), &list(&["203.0.113.0/24"], force)).await;
+        refused(&answer, 409, "address_excluded", refusal);
+    }
+    data(&acme.owner.patch(&acme.path(""), &list(&["192.0.2.0/24"], json!(null))).await, 200);
+    data(&acme.owner.patch(&acme.path(""), &list(&[], json!(null))).await, 200);
+    // The operator's own organization shuts the operator's key out; another one's does not.
+    let caller = operator(&world, &["admin:orgs"]).await;
+    let elsewhere = json!({"settings": {"ip_allowlist": ["203.0.113.0/24"]}});
+    let own = "/admin/v1/organizations/operations";
+    platform::refused(&caller.patch(own, &elsewhere).await, 409, "address_excluded", refusal);
+    platform::data(&caller.patch(&at("organizations", &acme.organization), &elsewhere).await, 200);
+    let mut forced = elsewhere.clone();
+    forced["force"] = json!(true);
+    platform::data(&caller.patch(own, &forced).await, 200);
+    assert_eq!(caller.get(own).await.status, 403);
+    // A key's own list is none of its own business, forced or not.
+    let umbrella = Tenant::new(&world, "Umbrella").await;
+    let issued = umbrella.key(&["api-keys:*"], json!({})).await;
+    let caller = world.bearer(issued["key"].as_str().unwrap());
+    let answer =
+        caller.patch(&umbrella.at("api-keys", &issued), &json!({"ipAllowlist": ["203.0.113.0/24"]})).await;
+    refused(&answer, 403, "own_authority", "A key does not change its own authority");
+    data(&umbrella.owner.patch(&umbrella.path(""), &list(&["203.0.113.0/24"], json!(true))).await, 200);
+    assert_eq!(umbrella.owner.get(&umbrella.path("")).await.status, 403);
 }

@@ -144,9 +144,65 @@ async fn the_keys_of_a_suspended_entity_open_nothing_until_it_is_active_again() 
 async fn a_replaced_bootstrap_key_opens_nothing() {
     let world = World::new().await;
     assert_eq!(world.bootstrap().get("/v1/admin/me").await.status, 200);
-    let new = bootstrap::rotate(&world.app).await.unwrap();
+    let new = bootstrap::rotate(&world.app, "a test").await.unwrap().key;
     for path in PATHS {
         world.bootstrap().get(path).await.refused(403, INVALID);
     }
     assert_eq!(world.bearer(new.expose()).get("/v1/admin/admin-keys").await.status, 200);
+}
+
+/// Guessed admin keys are looked up as guessed keys of tenants are: a few at once, and not again right away.
+#[tokio::test]
+async fn guessed_admin_keys_do_not_reach_the_database_each_time() {
+    use crate::gateway::stage::never_issued;
+    use claviger_domain::secret::KeyFormat;
+    let world = World::new().await;
+    let guesses = [KeyFormat::Admin, KeyFormat::Bootstrap].map(never_issued);
+    for guess in &guesses {
+        assert_eq!(world.bearer(guess).get("/v1/admin/me").await.status, 403);
+    }
+    world.app.store().clone().close().await;
+    for guess in &guesses {
+        for method in ["GET", "POST", "DELETE"] {
+            let caller = world.bearer(guess);
+            let answer = caller.send(caller.request(method, "/v1/admin/users/x"), "").await;
+            assert_ne!(answer.status, 503, "remembered as unknown: {}", answer.text);
+        }
+        assert_eq!(world.bearer(guess).get("/v1/admin/me").await.status, 403);
+    }
+    world.advance(chrono::TimeDelta::seconds(10));
+    assert_eq!(world.bearer(&guesses[0]).get("/v1/admin/me").await.status, 503, "looked up again");
+}
+
+#[tokio::test]
+async fn a_long_line_of_guessed_admin_keys_does_not_keep_out_a_known_one() {
+    use crate::gateway::stage::never_issued;
+    use claviger_domain::secret::KeyFormat;
+    use futures_util::poll;
+    let world = World::new().await;
+    let partner = world.partner().await;
+    assert_eq!(partner.get("/v1/admin/me").await.status, 200);
+    let (held, release) = (tokio::sync::Notify::new(), tokio::sync::Notify::new());
+    let holder = world.app.store().transaction::<_, claviger_app::Error>(async |_| {
+        held.notify_one();
+        release.notified().await;
+        Ok(())
+    });
+    let asker = async {
+        // The database has one connection here, and it is taken.
+        held.notified().await;
+        let callers: Vec<_> = (0..516).map(|_| world.bearer(&never_issued(KeyFormat::Admin))).collect();
+        let mut line: Vec<_> = callers.iter().map(|caller| Box::pin(caller.get("/v1/admin/me"))).collect();
+        for waiting in &mut line {
+            assert!(poll!(waiting).is_pending());
+        }
+        let refused = world.bearer(&never_issued(KeyFormat::Admin)).get("/v1/admin/me").await;
+        assert_eq!(refused.status, 503, "{}", refused.text);
+        let mut known = Box::pin(partner.get("/v1/admin/me"));
+        assert!(poll!(&mut known).is_pending(), "it waits for the database alone");
+        release.notify_one();
+        assert_eq!(known.await.status, 200);
+    };
+    let (done, ()) = tokio::join!(holder, asker);
+    done.unwrap();
 }

@@ -149,3 +149,32 @@ async fn another_admin_key_may_use_the_same_external_id_for_its_own_user() {
         assert_eq!(found["admin_key_id"], key.id, "each finds its own");
     }
 }
+
+/// Gateways tell an external id with its organization's id: it must not mean two users.
+#[tokio::test]
+async fn an_external_id_is_not_shared_with_a_user_of_the_organizations_own() {
+    let world = World::new().await;
+    let partner = world.partner().await;
+    let organization = partner.get("/v1/admin/me").await.data()["organization_id"].clone();
+    let operator = world.bootstrap();
+    let own = async |external_id: &str| {
+        let body = json!({"organization_id": organization, "name": "Own", "external_id": external_id});
+        operator.post("/admin/v1/users", &body).await
+    };
+    let theirs = named(&partner, "shared").await;
+    assert_eq!(own("shared").await.status, 409);
+    let made = own("other").await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    let body = json!({"name": "B", "external_id": "other"});
+    partner.post("/v1/admin/users", &body).await.refused(409, "External ID already in use");
+    let path = format!("/v1/admin/users/{}", text(&theirs["id"]));
+    partner.patch(&path, &json!({"external_id": "other"})).await.refused(409, "External ID already in use");
+    let own_path = format!("/admin/v1/users/{}", text(&made.json()["data"]["id"]));
+    assert_eq!(operator.patch(&own_path, &json!({"external_id": "shared"})).await.status, 409);
+    // Two admin keys of one organization may each have their own customer of that name, and so may another tenant.
+    named(&world.partner().await, "shared").await;
+    named(&world.stranger().await, "other").await;
+    // Given up, it is free.
+    assert_eq!(operator.patch(&own_path, &json!({"external_id": null})).await.status, 200);
+    assert_eq!(partner.patch(&path, &json!({"external_id": "other"})).await.status, 200);
+}

@@ -81,7 +81,7 @@ async fn the_published_question_is_answered_by_days() {
     refused(&long, 400, "invalid_request", "A period must not be longer than 366 days");
     // The example's own id is a placeholder: no id, and no slug.
     let placeholder = world.bootstrap().get("/admin/v1/analytics/usage?org_id=org_123&period=30d").await;
-    bad(&placeholder, "org_id", "org_id names nothing that can be");
+    refused(&placeholder, 404, "not_found", "There is no such thing among yours");
 }
 
 #[tokio::test]

@@ -159,7 +159,7 @@ async fn unknown_keys_are_not_found() {
     refused(&operator.get(&path).await, 404, "not_found", NOTHING);
     refused(&operator.delete(&path).await, 404, "not_found", NOTHING);
     refused(&operator.patch(&path, &json!({"name": "A"})).await, 404, "not_found", NOTHING);
-    for id in ["1", "user_01h455vb4pex5vsknk084sn02q", "key_0"] {
+    for id in ["1", "user_01h455vb4pex5vsknk084sn02q", "key_"] {
         let answer = operator.get(&format!("/admin/v1/api-keys/{id}")).await;
         refused(&answer, 400, "invalid_request", "An id in the path is malformed");
     }

@@ -151,7 +151,12 @@ async fn keys_live_as_long_as_organization_and_installation_allow() {
     assert_eq!(issued["expires_at"], "2026-01-26T13:00:00Z");
     let body = json!({"organization_id": acme["id"], "name": "A", "scopes": [], "expires_in": "3h"});
     let answer = operator.post(PATH, &body).await;
-    refused(&answer, 400, "expiry_too_late", "The organization's keys live for at most 7200 seconds");
+    refused(
+        &answer,
+        400,
+        "expiry_too_late",
+        "The organization's keys live for at most 7200 seconds from their creation",
+    );
     let none = json!({"key_lifetime": null});
     data(&operator.patch("/admin/v1/settings", &none).await, 200);
     let demand = json!({"settings": {"key_lifetime": {"required": true}}});

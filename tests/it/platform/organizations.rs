@@ -21,9 +21,10 @@ async fn the_published_example_opens_an_organization() {
         "key_lifetime": {"default_seconds": null, "max_seconds": null, "required": false},
         "default_rate_limits": [],
         "retention": {"audit_days": null, "usage_days": null},
+        "resource_limits": {"api_keys": null, "users": null, "roles": null, "admin_keys": null},
     });
     let expected = json!({
-        "id": told["id"], "name": "Acme Corporation", "slug": "acme-corporation", "email": "admin@acme.com",
+        "id": told["id"], "name": "Acme Corporation", "name_verified": true, "slug": "acme-corporation", "email": "admin@acme.com",
         "plan": "enterprise", "status": "active", "metadata": {}, "settings": settings,
         "created_at": "2026-01-26T12:00:00Z", "updated_at": null,
     });
@@ -48,7 +49,7 @@ async fn an_organization_is_found_by_its_id_in_either_spelling_and_by_its_slug()
     for name in [NO_ORGANIZATION, "no-such-one", "01932a3e-5f00-7000-8000-0000000000a1"] {
         refused(&world.bootstrap().get(&format!("{PATH}/{name}")).await, 404, "not_found", NOTHING);
     }
-    for name in ["user_01h455vb4pex5vsknk084sn02q", "Acme", "a%20b", "org_1"] {
+    for name in ["user_01h455vb4pex5vsknk084sn02q", "Acme", "a%20b", "org_"] {
         let answer = world.bootstrap().get(&format!("{PATH}/{name}")).await;
         refused(&answer, 400, "invalid_request", "An id in the path is malformed");
     }
@@ -62,6 +63,7 @@ async fn everything_an_organization_is_told_is_kept() {
         "key_lifetime": {"default_seconds": 3600, "max_seconds": 86400, "required": true},
         "default_rate_limits": [{"name": "requests", "limit": 100, "window": 60, "pool": "organization"}],
         "retention": {"audit_days": 365, "usage_days": 90},
+        "resource_limits": {"api_keys": 5000, "users": null, "roles": 0, "admin_keys": null},
     });
     let body = json!({"name": "Acme", "slug": "acme-1", "metadata": {"tier": 1}, "settings": settings});
     let told = data(&world.bootstrap().post(PATH, &body).await, 201);

@@ -15,11 +15,13 @@ async fn settings_are_read_changed_and_taken_back() {
     let first = json!({
         "key_lifetime": {"default_seconds": null, "max_seconds": null, "required": false},
         "default_rate_limits": [], "retention": {"audit_days": null, "usage_days": null},
+        "resource_limits": {"api_keys": null, "users": null, "roles": null, "admin_keys": null},
         "forward_auth_dialect": "plain", "cors_origins": [], "updated_at": null,
     });
     assert_eq!(data(&answer, 200).to_string(), first.to_string());
     assert_eq!(answer.header("etag"), "\"1\"");
     let patch = json!({
+        "resource_limits": {"api_keys": 5000, "roles": 0},
         "key_lifetime": {"max_seconds": 86400}, "retention": {"audit_days": 30}, "forward_auth_dialect": "nginx",
         "default_rate_limits": [{"name": "r", "limit": 1, "window": 1, "pool": "user_account"}],
         "cors_origins": ["https://Console.example.com:443", "https://console.example.com"],
@@ -29,14 +31,16 @@ async fn settings_are_read_changed_and_taken_back() {
     let expected = json!({
         "key_lifetime": {"default_seconds": null, "max_seconds": 86400, "required": false},
         "default_rate_limits": [{"name": "r", "limit": 1, "window": 1, "pool": "user_account"}],
-        "retention": {"audit_days": 30, "usage_days": null}, "forward_auth_dialect": "nginx",
+        "retention": {"audit_days": 30, "usage_days": null},
+        "resource_limits": {"api_keys": 5000, "users": null, "roles": 0, "admin_keys": null},
+        "forward_auth_dialect": "nginx",
         "cors_origins": ["https://console.example.com"], "updated_at": "2026-01-26T12:00:00Z",
     });
     assert_eq!((&now, answer.header("etag")), (&expected, "\"2\""));
     assert_eq!(data(&operator.get(PATH).await, 200), now);
     let back = json!({
         "key_lifetime": null, "retention": null, "forward_auth_dialect": null, "default_rate_limits": null,
-        "cors_origins": null,
+        "cors_origins": null, "resource_limits": null,
     });
     let mut expected = first;
     expected["updated_at"] = json!("2026-01-26T12:00:00Z");

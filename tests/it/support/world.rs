@@ -10,7 +10,7 @@ use axum::http::Request;
 use chrono::TimeDelta;
 use claviger_app::bootstrap::{self, Ensured};
 use claviger_app::engine::journal::{Journal, JournalSettings};
-use claviger_app::{App, Durability, Ports, Retention, Settings, drain, memory};
+use claviger_app::{App, Durability, Ports, Retention, Settings, change_feed, drain};
 use claviger_domain::secret::Peppers;
 use claviger_http::{Front, HttpSettings};
 use claviger_store::{Store, StoreOptions};
@@ -38,6 +38,8 @@ pub(crate) struct Settled {
     /// A PostgreSQL to use instead, by its URL.
     pub(crate) postgres: Option<String>,
     pub(crate) admin_limit_per_minute: u32,
+    pub(crate) admin_limit_of_organization: u32,
+    pub(crate) reports_per_minute: u32,
     pub(crate) http: HttpSettings,
     /// Bytes that the usage journal may hold.
     pub(crate) journal_bytes: u64,
@@ -50,6 +52,8 @@ impl Default for Settled {
             file: None,
             postgres: None,
             admin_limit_per_minute: 0,
+            admin_limit_of_organization: 0,
+            reports_per_minute: 0,
             http: HttpSettings::default(),
             journal_bytes: 64 << 20,
             retention: Retention::default(),
@@ -90,7 +94,7 @@ impl World {
         let entropy = Arc::new(Counting::default());
         let ports = Ports { clock: hand.clone(), entropy: entropy.clone() };
         let app = deciding(store, ports, peppers(), &settled, folder.path().join("journal"), JOURNAL).await;
-        let Ensured::Created(bootstrap) = bootstrap::ensure(&app, None).await.unwrap() else {
+        let Ensured::Created(bootstrap) = bootstrap::ensure(&app, None, "a test").await.unwrap() else {
             panic!("an empty database has no bootstrap key")
         };
         let front = Front::new(app.clone(), settled.http.clone()).into();
@@ -125,15 +129,24 @@ impl World {
 
     /// Another process on the same database, with a journal of its own.
     pub(crate) async fn beside(&self) -> Self {
+        self.beside_with(self.hand.clone()).await
+    }
+
+    /// The same with a clock of its own, which shows `time`.
+    pub(crate) async fn beside_at(&self, time: &str) -> Self {
+        self.beside_with(Arc::new(Hand::at(time))).await
+    }
+
+    async fn beside_with(&self, hand: Arc<Hand>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let ports = Ports { clock: self.hand.clone(), entropy: self.entropy.clone() };
+        let ports = Ports { clock: hand.clone(), entropy: self.entropy.clone() };
         let store = self.app.store().clone();
         let journal = folder.path().join("journal");
         let app = deciding(store, ports, peppers(), &self.settled, journal, JOURNAL + 1).await;
         Self {
             front: Front::new(app.clone(), self.settled.http.clone()).into(),
             app,
-            hand: self.hand.clone(),
+            hand,
             entropy: self.entropy.clone(),
             bootstrap: self.bootstrap.clone(),
             settled: self.settled.clone(),
@@ -157,7 +170,7 @@ impl World {
 
     /// Puts in force what was changed behind the application's back, as another process would change it.
     pub(crate) async fn follow(&self) {
-        memory::follow(&self.app).await.unwrap();
+        change_feed::follow(&self.app).await.unwrap();
     }
 
     /// Writes reads and refused calls to the audit log now.
@@ -233,6 +246,8 @@ fn settings(peppers: Peppers, settled: &Settled) -> Settings {
     Settings {
         peppers,
         admin_limit_per_minute: settled.admin_limit_per_minute,
+        admin_limit_of_organization: settled.admin_limit_of_organization,
+        reports_per_minute: settled.reports_per_minute,
         durability: Durability::default(),
         retention: settled.retention,
     }

@@ -76,7 +76,7 @@ async fn a_list_that_is_set_holds_at_once() {
     let new = json!({"name": "A"});
     assert_eq!(partner.post("/v1/admin/users", &new).await.status, 201);
     let own = format!("/v1/organizations/{}", estate.organization);
-    let elsewhere = json!({"settings": {"ipAllowlist": ["203.0.113.0/24"]}});
+    let elsewhere = json!({"settings": {"ipAllowlist": ["203.0.113.0/24"]}, "force": true});
     assert_eq!(tenant.patch(&own, &elsewhere).await.status, 200);
     partner.post("/v1/admin/users", &new).await.refused(403, "IP address not allowed");
     partner.get("/v1/admin/users").await.refused(403, "IP address not allowed");

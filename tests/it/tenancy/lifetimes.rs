@@ -7,7 +7,7 @@ use crate::organization::{Tenant, code, data, key_body, refused};
 use crate::platform;
 use crate::support::{ALL, World};
 
-const LATE: &str = "The organization's keys live for at most 7200 seconds";
+const LATE: &str = "The organization's keys live for at most 7200 seconds from their creation";
 
 async fn settle(tenant: &Tenant<'_>, lifetime: Value) {
     let path = platform::at("organizations", &tenant.organization);

@@ -5,13 +5,18 @@ use std::fmt::{Display, Write};
 use chrono::SecondsFormat;
 use claviger_domain::audit::{Author, Entry, Link, Target, line};
 
-pub(super) const HEADER: &str = "sequence,id,organization_id,at,action,actor_type,actor_id,actor_name,\
-                                 actor_organization_id,target_type,target_id,ip_address,request_id,details,mac\r\n";
+const COLUMNS: &str = "sequence,id,organization_id,at,action,actor_type,actor_id,actor_name,actor_organization_id,\
+                       actor_user_id,actor_user_name,target_type,target_id,ip_address,request_id,details,mac";
+
+/// The header row. Of a filtered export it has one column more, and so have all rows: the filter.
+pub(super) fn header(filter: Option<&str>) -> String {
+    format!("{COLUMNS}{}\r\n", if filter.is_some() { ",filtered_by" } else { "" })
+}
 
 /// Writes one row.
-pub(super) fn write(rows: &mut String, entry: &Entry, link: &Link) {
+pub(super) fn write(rows: &mut String, entry: &Entry, link: &Link, filter: Option<&str>) {
     let Entry { id, at, action, author, organization, target, address, request_id, details } = entry;
-    let Author { kind, id: author_id, entity, organization: author_organization } = author;
+    let Author { kind, id: author_id, name, organization: author_organization, user } = author;
     let (target_type, target_id) = match target {
         Some(Target { resource, id }) => (resource.word(), Some(id)),
         None => ("", None),
@@ -28,8 +33,10 @@ pub(super) fn write(rows: &mut String, entry: &Entry, link: &Link) {
         action,
         &kind.word(),
         &shown(author_id.as_ref()),
-        &shown(entity.as_ref()),
+        &shown(name.as_ref()),
         &shown(author_organization.as_ref()),
+        &shown(user.as_ref().map(|user| &user.id)),
+        &shown(user.as_ref().map(|user| &user.name)),
         &target_type,
         &shown(target_id),
         &shown(address.as_ref()),
@@ -39,6 +46,10 @@ pub(super) fn write(rows: &mut String, entry: &Entry, link: &Link) {
     ] {
         rows.push(',');
         cell_of(rows, &cell.to_string());
+    }
+    if let Some(filter) = filter {
+        rows.push(',');
+        cell_of(rows, filter);
     }
     rows.push_str("\r\n");
 }
@@ -96,6 +107,6 @@ mod tests {
             cell_of(&mut written, text);
             assert_eq!(written, cell, "{text:?}");
         }
-        assert_eq!(HEADER.matches(',').count(), 14);
+        assert_eq!(header(None).matches(',').count(), 16);
     }
 }

@@ -1,26 +1,35 @@
 //! Handing the log out, page by page: however long it is, no more than two pages are in memory, and nobody
-//! goes on reading for a receiver that has gone.
+//! goes on reading for a receiver that has gone, or takes too little.
 
-use std::sync::Arc;
+use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use claviger_domain::actor::{Actor, Owner};
-use claviger_domain::audit::{ChainId, Mac, line};
+use claviger_domain::audit::filtered::ExportSeal;
+use claviger_domain::audit::{ChainId, Detail, Details, Mac, line};
 use claviger_domain::capability::Capability::ViewAuditLogs;
+use claviger_domain::ids::OrganizationId;
 use claviger_store::{ChainPlace, Chained, Store, Tables};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::{Search, csv};
-use crate::{Call, Error};
+use crate::{App, Call, Error};
 
 /// Entries in one chunk, at most; and about how many bytes.
 const PAGE: u64 = 1_000;
-const CHUNK: u64 = 1 << 20;
+const CHUNK: u64 = 256 << 10;
 /// Entries in the first one, before it is known how long they are.
 const FIRST: u64 = 100;
-/// A receiver that has taken nothing for so long gives its place to others.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Exports of all tenants under way at once. Each holds two chunks for as long as its receiver takes.
+pub(crate) const EXPORTS_AT_ONCE: usize = 64;
+/// A receiver that takes less than this, beside what it has been ahead, is disconnected.
+const BYTES_PER_SECOND: u64 = 32 * 1024;
+/// How long it may take nothing at first, and at most when it has been ahead.
+const FIRST_CREDIT: Duration = Duration::from_secs(10);
+const MOST_CREDIT: Duration = Duration::from_secs(20);
 
 /// As what the log is handed out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +63,8 @@ impl Export {
 ///
 /// Of instants, the first and last entry that they admit are the ends, and all between these is handed out: a
 /// chain is in the order of its commits, which is about that of the instants, and an export with holes would not
-/// verify. With any other condition but the organization there are holes; each line still says where it stood.
+/// verify. With any other condition but the organization there are gaps: such an export says in its first line by what
+/// it was filtered, and its last line seals it ([`filtered`](claviger_domain::audit::filtered)).
 ///
 /// # Errors
 /// [`Error::Refused`] when the caller may not; [`Error::Busy`] when too many exports are under way, or the caller's
@@ -71,18 +81,30 @@ pub async fn export(call: &Call, search: Search, format: Format) -> Result<Expor
     // What is another tenant's is not there.
     let is_nothing = search.organization.is_some() && search.organization != only;
     // On the command line nobody else waits for the place, and somebody may be reading page by page.
-    let patience = if matches!(call.actor(), Actor::Operator) { Duration::MAX } else { PATIENCE };
-    let source = Source { store: call.app().store().clone(), owner, search, format, chunks, patience };
+    let is_patient = matches!(call.actor(), Actor::Operator);
+    let credit = Mutex::new(if is_patient { Duration::MAX } else { FIRST_CREDIT });
+    let filter = filter_of(owner, &search);
+    let mut source = Source {
+        app: call.app().clone(),
+        store: call.app().store().clone(),
+        owner,
+        search,
+        format,
+        chunks,
+        credit,
+        filter,
+        seal: None,
+    };
     let is_done = Arc::new(AtomicBool::new(false));
     let export = Export { chunks: receiver, is_done: is_done.clone() };
     tokio::spawn(async move {
         let _turn = turn;
-        let done = if is_nothing { source.begin().await } else { source.run(only.map(Some)).await };
+        let done = source.whole(is_nothing, only).await;
         match done {
             Ok(is_whole) => is_done.store(is_whole, Ordering::Release),
             // Told of the failure, the receiver needs no other end; one that has not taken it gets that of a cut.
             Err(error) => {
-                let is_told = source.chunks.send_timeout(Err(error), source.patience).await.is_ok();
+                let is_told = source.chunks.send_timeout(Err(error), FIRST_CREDIT).await.is_ok();
                 is_done.store(is_told, Ordering::Release);
             }
         }
@@ -90,38 +112,108 @@ pub async fn export(call: &Call, search: Search, format: Format) -> Result<Expor
     Ok(export)
 }
 
+/// What leaves gaps in an export, as its first line tells it; `None` of one without gaps. The whole span and the whole
+/// organization are told with it.
+fn filter_of(owner: Owner, search: &Search) -> Option<Details> {
+    let Search { organization, action, actor, target, from, until, include_reads } = search;
+    let admin_key = match owner {
+        Owner::AdminKey(id) => Some(id),
+        Owner::Organization(_) | Owner::Installation => None,
+    };
+    let is_whole =
+        action.is_none() && actor.is_none() && target.is_none() && *include_reads && admin_key.is_none();
+    if is_whole {
+        return None;
+    }
+    let text = |value: Option<&dyn Display>| value.map(|value| Detail::Text(value.to_string()));
+    let conditions = [
+        ("organization_id", text(organization.as_ref().map(|id| id as _))),
+        ("admin_key_id", text(admin_key.as_ref().map(|id| id as _))),
+        ("action", text(action.as_ref().map(|action| action as _))),
+        ("actor_id", text(actor.as_ref().map(|id| id as _))),
+        ("target_id", text(target.as_ref().map(|id| id as _))),
+        ("from", from.map(Detail::instant)),
+        ("to", until.map(Detail::instant)),
+        ("include_reads", Some(Detail::Flag(*include_reads))),
+    ];
+    let set = |(name, value): (&str, Option<Detail>)| value.map(|value| (name.to_owned(), value));
+    Some(conditions.into_iter().filter_map(set).collect())
+}
+
 struct Source {
+    app: App,
     store: Store,
     owner: Owner,
     search: Search,
     format: Format,
     chunks: mpsc::Sender<Result<Vec<u8>, Error>>,
-    patience: Duration,
+    /// For how long the receiver may take nothing from now on.
+    credit: Mutex<Duration>,
+    /// What leaves gaps.
+    filter: Option<Details>,
+    /// Of lines with gaps: what seals them.
+    seal: Option<ExportSeal>,
 }
 
 /// Whether anybody still wants more; if so at the end, all was handed out.
 type Wanted = bool;
 
 impl Source {
-    async fn begin(&self) -> Result<Wanted, Error> {
-        match self.format {
-            Format::Csv => Ok(self.send(csv::HEADER.to_owned()).await),
-            Format::Ndjson => Ok(true),
+    /// Hands out everything, from the first line to the last.
+    async fn whole(&mut self, is_nothing: bool, only: Option<OrganizationId>) -> Result<Wanted, Error> {
+        if !self.begin().await {
+            return Ok(false);
         }
+        if !is_nothing && !self.run(only.map(Some)).await? {
+            return Ok(false);
+        }
+        match self.seal.take() {
+            Some(seal) => Ok(self.send(seal.end()).await),
+            None => Ok(true),
+        }
+    }
+
+    async fn begin(&mut self) -> Wanted {
+        match (self.format, &self.filter) {
+            (Format::Csv, _) => self.send(csv::header(self.filter_text().as_deref())).await,
+            (Format::Ndjson, None) => true,
+            (Format::Ndjson, Some(filter)) => {
+                let (seal, first) = ExportSeal::begin(self.app.audit_keys(), filter, self.app.now());
+                self.seal = Some(seal);
+                self.send(first).await
+            }
+        }
+    }
+
+    fn filter_text(&self) -> Option<String> {
+        self.filter.as_ref().map(|filter| {
+            let mut text = String::new();
+            line::write_details(&mut text, filter);
+            text
+        })
     }
 
     async fn send(&self, chunk: String) -> Wanted {
         if chunk.is_empty() {
             return !self.chunks.is_closed();
         }
-        self.chunks.send_timeout(Ok(chunk.into_bytes()), self.patience).await.is_ok()
+        let length = chunk.len() as u64;
+        let credit = *self.credit();
+        let began = Instant::now();
+        let is_taken = self.chunks.send_timeout(Ok(chunk.into_bytes()), credit).await.is_ok();
+        if credit < Duration::MAX {
+            let earned = Duration::from_millis(length.saturating_mul(1000) / BYTES_PER_SECOND);
+            *self.credit() = (credit.saturating_sub(began.elapsed()) + earned).min(MOST_CREDIT);
+        }
+        is_taken
+    }
+
+    fn credit(&self) -> MutexGuard<'_, Duration> {
+        self.credit.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Hands out one chain, or all of them.
-    async fn run(&self, only: Option<impl Into<ChainId>>) -> Result<Wanted, Error> {
-        if !self.begin().await? {
-            return Ok(false);
-        }
+    async fn run(&mut self, only: Option<impl Into<ChainId>>) -> Result<Wanted, Error> {
         if let Some(only) = only {
             return self.chain(only.into()).await;
         }
@@ -135,8 +227,10 @@ impl Source {
         Ok(true)
     }
 
-    async fn chain(&self, chain: ChainId) -> Result<Wanted, Error> {
-        let log = self.store.audit_log();
+    async fn chain(&mut self, chain: ChainId) -> Result<Wanted, Error> {
+        let store = self.store.clone();
+        let log = store.audit_log();
+        let filter_text = self.filter_text();
         let first = match self.search.from {
             Some(from) => match log.first_since(chain, from).await? {
                 Some(first) => Some(first),
@@ -167,17 +261,24 @@ impl Source {
             place = Some(end.place());
             let is_last = end.link.sequence >= last;
             let mut chunk = String::new();
+            let mut written = 0;
             for row in page.iter().take_while(|row| row.link.sequence <= last) {
                 if previous.is_none_or(|(number, _)| number + 1 < row.link.sequence) {
                     previous = self.behind_pruned(chain, row, previous, is_begun).await?;
                 }
                 is_begun = true;
-                self.write(&mut chunk, row, previous.map_or(Mac::NONE, |(_, mac)| mac));
+                let before = previous.map_or(Mac::NONE, |(_, mac)| mac);
+                if self.write(&mut chunk, row, before, filter_text.as_deref()) {
+                    written += 1;
+                }
                 previous = Some((row.link.sequence, row.link.mac));
             }
             // Long entries come fewer at once: what is held is so many bytes.
             let fitting = CHUNK * page.len() as u64 / (chunk.len() as u64).max(1);
             rows = fitting.clamp(1, PAGE).min(rows * 2);
+            if let Some(seal) = &mut self.seal {
+                seal.add(chunk.as_bytes(), written);
+            }
             if !self.send(chunk).await {
                 return Ok(false);
             }
@@ -218,21 +319,22 @@ impl Source {
         }
     }
 
-    fn write(&self, chunk: &mut String, row: &Chained, previous: Mac) {
+    /// Writes an entry if it is wanted; answers whether it is.
+    fn write(&self, chunk: &mut String, row: &Chained, previous: Mac, filter: Option<&str>) -> bool {
         let Some(entry) = &row.entry else {
             // The hole that it leaves is found by whoever verifies.
             tracing::error!(
                 entry = %row.id,
                 "an entry of the audit log is not what was written; `claviger audit verify` tells more"
             );
-            return;
+            return false;
         };
         let is_own = match self.owner {
             Owner::AdminKey(id) => entry.author.admin_key() == Some(id),
             Owner::Organization(_) | Owner::Installation => true,
         };
         if !is_own || !(Search { from: None, until: None, ..self.search }).admits(entry) {
-            return;
+            return false;
         }
         match self.format {
             Format::Ndjson => {
@@ -240,7 +342,8 @@ impl Source {
                 line::write_mac(chunk, &row.link.mac);
                 chunk.push('\n');
             }
-            Format::Csv => csv::write(chunk, entry, &row.link),
+            Format::Csv => csv::write(chunk, entry, &row.link, filter),
         }
+        true
     }
 }

@@ -7,10 +7,11 @@ use claviger_domain::Timestamp;
 use claviger_domain::audit::ChainId;
 use claviger_store::{Tables, Tx};
 
+use crate::background::RETENTION;
 use crate::{App, Error};
 
 /// Entries removed in one transaction: other writers to the chain wait for it.
-const AT_ONCE: u64 = 1_000;
+const AT_ONCE: u64 = 500;
 
 /// Removes the entries of one chain that are older than `before`; answers how many there were.
 ///
@@ -22,7 +23,7 @@ pub async fn prune(app: &App, chain: ChainId, before: Timestamp) -> Result<u64, 
         let now = app.now();
         let step =
             async |tx: &Tx| Ok(tx.audit_log().prune(app.audit_keys(), chain, before, now, AT_ONCE).await?);
-        match app.store().transaction::<_, Error>(step).await? {
+        match app.write_bulk::<_, Error>(RETENTION, step).await? {
             0 => return Ok(removed),
             many => removed += many,
         }
@@ -53,6 +54,6 @@ pub(crate) async fn prune_all(
 /// Seals the ends of all chains under the newest pepper, as far as the others are here.
 pub(crate) async fn seal_anew(app: &App) -> Result<(), Error> {
     let step = async |tx: &Tx| Ok(tx.audit_log().seal_anew_unscoped(app.audit_keys(), AT_ONCE).await?);
-    while app.store().transaction::<_, Error>(step).await? > 0 {}
+    while app.write_bulk::<_, Error>(RETENTION, step).await? > 0 {}
     Ok(())
 }

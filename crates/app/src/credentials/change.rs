@@ -8,13 +8,14 @@ use claviger_domain::capability::Capability::ManageCredentials;
 use claviger_domain::credential::{Balance, Class, Credential};
 use claviger_domain::ids::CredentialId;
 use claviger_domain::limit::Limits;
+use claviger_domain::restriction::Restrictions;
 use claviger_domain::revision::Precondition;
 use claviger_domain::scope::Scopes;
 use claviger_domain::text::{Description, Metadata, Name};
 use claviger_store::{Tables, Tx};
 
 use super::create::{Expiry, usable_user};
-use super::{Seen, fact, held, may_strengthen, see};
+use super::{Gone, Seen, a_managing_key_stays, fact, held, may_hand_out, may_strengthen, restrictions, see};
 use crate::call::Changed;
 use crate::field::Changes;
 use crate::{Answer, Call, Error, Field, State};
@@ -50,7 +51,7 @@ impl Update {
 ///
 /// # Errors
 /// [`Error::NotFound`], [`Error::WrongState`] when it is revoked, [`Error::Stale`], [`Error::BeyondCeiling`],
-/// [`Error::BoundElsewhere`], [`Error::OnItself`], [`Error::Unscoped`], [`Error::UserSuspended`] of new scopes, [`Error::ExpiryInThePast`], [`Error::InvalidLifetime`].
+/// [`Error::BoundElsewhere`], [`Error::LooserThanMaker`], [`Error::OnItself`], [`Error::Unscoped`], [`Error::UserSuspended`] of new scopes, [`Error::ExpiryInThePast`], [`Error::InvalidLifetime`].
 pub async fn update<A: Answer>(
     call: &Call,
     id: CredentialId,
@@ -70,11 +71,28 @@ pub async fn update<A: Answer>(
         let mut credential = held(call, tx, id, precondition).await?;
         if update.is_about_authority() {
             not_on_itself(call, id)?;
+        }
+        // Gateways are told its name, too. A key may call itself what it likes.
+        let is_renamed = matches!(&update.name, Field::Set(name) if *name != credential.name);
+        if update.is_about_authority() || (is_renamed && not_on_itself(call, id).is_ok()) {
             may_strengthen(call, tx, &credential, now).await?;
         }
         let Update { name, description, metadata, scopes, expires_at, limits, credits, ip_allowlist } =
             update;
         let expires_at = settled(call, tx, &credential, expires_at, now).await?;
+        let own = restrictions(call, tx, credential.organization, now).await?.unwrap_or_default();
+        if let Field::Set(end) = &expires_at {
+            own.admit_expiry(*end)?;
+        }
+        if let Field::Set(limits) = &limits {
+            own.admit_limits(limits)?;
+        }
+        if let Field::Set(balance) = &credits {
+            own.admit_balance(*balance)?;
+        }
+        if let Field::Set(list) = &ip_allowlist {
+            own.admit_addresses(list)?;
+        }
         if let Field::Set(scopes) = &scopes {
             if credential.class == Class::Partner && !scopes.is_empty() {
                 return Err(Error::Unscoped);
@@ -85,14 +103,14 @@ pub async fn update<A: Answer>(
                 usable_user(tx, owner, user, credential.class, scopes).await?;
             }
         }
+        let gets_scopes = matches!(&scopes, Field::Set(scopes) if *scopes != credential.scopes);
         let mut changes = Changes::default();
         let words = |scopes: &Scopes| Detail::Text(scopes.to_string());
         changes.apply("name", &mut credential.name, name, |name| Detail::Text(name.to_string()));
         changes.apply("description", &mut credential.description, description, |text| {
             Detail::text_or_null(text.as_ref())
         });
-        // An owner's metadata may hold anything; that it changed is enough for the log.
-        changes.apply("metadata", &mut credential.metadata, metadata, |_| Detail::Null);
+        changes.apply("metadata", &mut credential.metadata, metadata, Detail::metadata);
         changes.apply("scopes", &mut credential.scopes, scopes, words);
         changes.apply("expires_at", &mut credential.expires_at, expires_at, |end| {
             end.map_or(Detail::Null, Detail::instant)
@@ -108,6 +126,10 @@ pub async fn update<A: Answer>(
             changes.note("credits", &before, &credential.credits, |credits| {
                 credits.map_or(Detail::Null, |credits| Detail::number(credits.remaining))
             });
+        }
+        // A key that is restricted less than the caller's gets nothing from it.
+        if gets_scopes {
+            own.admit(&Restrictions::from(&credential), now)?;
         }
         let credential = credential.touched(now);
         tx.credentials().save(&credential).await?;
@@ -131,7 +153,7 @@ async fn settled(
     let found = tx.organizations().find_unscoped(credential.organization).await?;
     let organization = found.ok_or(Error::NotFound(Resource::Organization, State::Any))?;
     let lifetime = organization.settings.key_lifetime.within(call.app().installation().key_lifetime);
-    Ok(Field::Set(lifetime.settle(asked, now)?))
+    Ok(Field::Set(lifetime.settle(asked, credential.created_at, now)?))
 }
 
 fn not_on_itself(call: &Call, target: CredentialId) -> Result<(), Error> {
@@ -144,19 +166,22 @@ fn not_on_itself(call: &Call, target: CredentialId) -> Result<(), Error> {
 /// Switches a credential off until it is switched on again.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::WrongState`] when it is revoked or off already, [`Error::Stale`].
+/// [`Error::NotFound`], [`Error::WrongState`] when it is revoked or off already, [`Error::Stale`];
+/// [`Error::LastManagingKey`] unless `force` is set.
 pub async fn disable<A: Answer>(
     call: &Call,
     id: CredentialId,
     precondition: &Precondition,
+    force: bool,
     word: impl FnOnce(Seen) -> A + Send,
 ) -> Result<A, Error> {
     call.require(ManageCredentials)?;
-    call.change(ManageCredentials, word, async |tx: &Tx, now: Timestamp| {
+    call.revocation(ManageCredentials, word, async |tx: &Tx, now: Timestamp| {
         let credential = held(call, tx, id, precondition).await?;
         if credential.disabled_at.is_some() {
             return Err(Error::WrongState(Resource::Credential, State::NotDisabled));
         }
+        a_managing_key_stays(call, tx, now, Gone::Key(&credential), force).await?;
         switch(tx, Credential { disabled_at: Some(now), ..credential }, Verb::Disabled, now).await
     })
     .await
@@ -166,7 +191,7 @@ pub async fn disable<A: Answer>(
 ///
 /// # Errors
 /// [`Error::NotFound`], [`Error::WrongState`] when it is revoked or not off, [`Error::BeyondCeiling`],
-/// [`Error::Stale`].
+/// [`Error::LooserThanMaker`], [`Error::Stale`].
 pub async fn enable<A: Answer>(
     call: &Call,
     id: CredentialId,
@@ -179,7 +204,7 @@ pub async fn enable<A: Answer>(
         if credential.disabled_at.is_none() {
             return Err(Error::WrongState(Resource::Credential, State::Disabled));
         }
-        may_strengthen(call, tx, &credential, now).await?;
+        may_hand_out(call, tx, &credential, now).await?;
         switch(tx, Credential { disabled_at: None, ..credential }, Verb::Enabled, now).await
     })
     .await

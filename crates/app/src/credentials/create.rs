@@ -1,5 +1,7 @@
 //! Issuing credentials, one or many.
 
+use std::collections::BTreeSet;
+
 use claviger_domain::Timestamp;
 use claviger_domain::account::UserAccount;
 use claviger_domain::actor::{Actor, Owner};
@@ -10,13 +12,15 @@ use claviger_domain::credential::{Balance, Class, Credential, Network};
 use claviger_domain::ids::{CredentialId, OrganizationId, UserAccountId};
 use claviger_domain::lifetime::Lifetime;
 use claviger_domain::limit::Limits;
+use claviger_domain::resource_limits::LimitedResource;
 use claviger_domain::revision::Revision;
 use claviger_domain::scope::Scopes;
 use claviger_domain::text::{Description, Metadata, Name};
 use claviger_store::{Tables, Tx};
 
-use super::{Issued, Seen, fact, new_secret, user_seen};
+use super::{Issued, Seen, fact, may_bind, new_secret, restrictions, user_seen};
 use crate::call::{Changed, Fact, Tenant};
+use crate::error::Whose;
 use crate::{Answer, Call, Error, State, organizations, roles};
 
 /// When a key is to end.
@@ -54,7 +58,8 @@ pub struct Create {
     /// `None`: as its organization has settled, or none.
     pub limits: Option<Limits>,
     pub credits: Option<Balance>,
-    pub ip_allowlist: IpAllowlist,
+    /// `None`: from anywhere its organization allows.
+    pub ip_allowlist: Option<IpAllowlist>,
     pub metadata: Metadata,
 }
 
@@ -62,9 +67,10 @@ pub struct Create {
 ///
 /// # Errors
 /// [`Error::NotFound`] when the caller has no such organization or user account; [`Error::OrganizationSuspended`],
-/// [`Error::UserSuspended`]; [`Error::ExpiryInThePast`], [`Error::InvalidLifetime`]; [`Error::BeyondCeiling`] of
+/// [`Error::UserSuspended`]; [`Error::LimitReached`]; [`Error::ExpiryInThePast`], [`Error::InvalidLifetime`]; [`Error::BeyondCeiling`] of
 /// scopes that the caller lacks, or the user the key is bound to; [`Error::BoundElsewhere`]. A key of a user makes
-/// keys of that user, as long as it does not hold every scope.
+/// keys of that user, as long as it does not hold every scope. [`Error::BindingRequires`] of a key for another user;
+/// [`Error::LooserThanMaker`].
 pub async fn create<A: Answer>(
     call: &Call,
     create: Create,
@@ -90,6 +96,12 @@ pub async fn create_many<A: Answer>(
 ) -> Result<A, Error> {
     call.require(ManageCredentials)?;
     call.change(ManageCredentials, word, async |tx: &Tx, now: Timestamp| {
+        // Held in the order of their ids, whatever the caller's: two such calls do not wait for one another.
+        let named = wanted.iter().flatten().filter_map(|create| call.tenant(create.organization).ok());
+        let organizations: BTreeSet<_> = named.map(|tenant| tenant.organization).collect();
+        for id in organizations {
+            tx.organizations().find_for_update_unscoped(id).await?;
+        }
         let mut outcome = Vec::with_capacity(wanted.len());
         let mut entries = Vec::new();
         for create in wanted {
@@ -136,7 +148,7 @@ async fn issue(call: &Call, tx: &Tx, create: Create, now: Timestamp) -> Result<(
     let organization = organizations::usable(tx, organization).await?;
     let installation = call.app().installation();
     let lifetime = organization.settings.key_lifetime.within(installation.key_lifetime);
-    let expires_at = lifetime.settle(asked, now)?;
+    let expires_at = lifetime.settle(asked, now, now)?;
     call.may_grant(tx, ManageCredentials, now, &scopes).await?;
     let user_account = match (call.confined_to(tx, ManageCredentials, now).await?, user_account) {
         (Some(own), Some(other)) if own != other => return Err(Error::BoundElsewhere),
@@ -144,12 +156,39 @@ async fn issue(call: &Call, tx: &Tx, create: Create, now: Timestamp) -> Result<(
     };
     let owner = call.owner_within(Some(organization.id))?;
     let user = match user_account {
-        Some(id) => Some(usable_user(tx, owner, id, class, &scopes).await?),
+        Some(id) => {
+            let is_another = may_bind(call, tx, id, now).await?;
+            let user = usable_user(tx, owner, id, class, &scopes).await?;
+            if is_another {
+                let permissions = roles::permissions_of(tx, &user).await?;
+                call.may_act_for(tx, ManageCredentials, now, &permissions).await?;
+            }
+            Some(user)
+        }
         None => None,
     };
-    let limits = limits
-        .or_else(|| Some(organization.settings.default_limits).filter(|limits| !limits.is_empty()))
-        .unwrap_or_else(|| installation.default_limits.clone());
+    organizations::has_room(call, tx, &organization, LimitedResource::ApiKeys).await?;
+    let usual_limits = || {
+        let own = Some(organization.settings.default_limits).filter(|limits| !limits.is_empty());
+        own.unwrap_or_else(|| installation.default_limits.clone())
+    };
+    let own = restrictions(call, tx, organization.id, now).await?.unwrap_or_default();
+    let expires_at = match asked {
+        Some(_) => own.admit_expiry(expires_at).map(|()| expires_at)?,
+        None => own.inherited_expiry(expires_at),
+    };
+    let limits = match limits {
+        Some(limits) => own.admit_limits(&limits).map(|()| limits)?,
+        None => own.inherited_limits(usual_limits()),
+    };
+    let ip_allowlist = match ip_allowlist {
+        Some(list) => own.admit_addresses(&list).map(|()| list)?,
+        None => own.ip_allowlist.clone(),
+    };
+    let credits = match credits {
+        Some(balance) => own.admit_balance(Some(balance)).map(|()| Some(balance))?,
+        None => own.inherited_balance(),
+    };
     let (key, secret) = new_secret(call.app(), class, 1, now);
     let credential = Credential {
         id: CredentialId::generate(now, &mut call.app().random()),
@@ -202,7 +241,7 @@ pub(super) async fn usable_user(
     if class != Class::Partner && !scopes.is_empty() {
         let lacking = roles::permissions_of(tx, &user).await?.lacking(scopes);
         if !lacking.is_empty() {
-            return Err(Error::BeyondCeiling(lacking));
+            return Err(Error::BeyondCeiling { lacking, whose: Whose::BoundUser });
         }
     }
     Ok(user)

@@ -8,24 +8,26 @@ use claviger_domain::revision::Precondition;
 use claviger_domain::text::Description;
 use claviger_store::{Tables, Tx};
 
-use super::{Seen, already_revoked, fact, held, see};
+use super::{Gone, Seen, a_managing_key_stays, already_revoked, fact, held, see};
 use crate::call::{Changed, Fact};
 use crate::{Answer, Call, Error};
 
 /// Ends a credential for good; its keys stop with it. `reason` is kept with it.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::WrongState`] when it is revoked already, [`Error::Stale`].
+/// [`Error::NotFound`], [`Error::WrongState`] when it is revoked already, [`Error::Stale`];
+/// [`Error::LastManagingKey`] unless `force` is set.
 pub async fn revoke<A: Answer>(
     call: &Call,
     id: CredentialId,
     precondition: &Precondition,
     reason: Option<Description>,
+    force: bool,
     word: impl FnOnce(Seen) -> A + Send,
 ) -> Result<A, Error> {
     call.require(ManageCredentials)?;
-    call.change(ManageCredentials, word, async |tx: &Tx, now: Timestamp| {
-        let (outcome, fact) = end(call, tx, id, precondition, reason, now).await?;
+    call.revocation(ManageCredentials, word, async |tx: &Tx, now: Timestamp| {
+        let (outcome, fact) = end(call, tx, id, precondition, Why { reason, force }, now).await?;
         Ok(Changed { outcome, entries: vec![fact] })
     })
     .await
@@ -40,10 +42,11 @@ pub async fn revoke_many<A: Answer>(
     call: &Call,
     wanted: Vec<Result<CredentialId, Error>>,
     reason: Option<Description>,
+    force: bool,
     word: impl FnOnce(Vec<Result<Seen, Error>>) -> A + Send,
 ) -> Result<A, Error> {
     call.require(ManageCredentials)?;
-    call.change(ManageCredentials, word, async |tx: &Tx, now: Timestamp| {
+    call.revocation(ManageCredentials, word, async |tx: &Tx, now: Timestamp| {
         // Held in the order of their ids, whatever the caller's: two such calls do not wait for one another.
         let ids: Vec<_> = wanted.iter().filter_map(|id| id.as_ref().ok().copied()).collect();
         tx.credentials().find_many_for_update(call.owner(), &ids).await?;
@@ -51,7 +54,10 @@ pub async fn revoke_many<A: Answer>(
         let mut entries = Vec::new();
         for id in wanted {
             let ended = match id {
-                Ok(id) => end(call, tx, id, &Precondition::None, reason.clone(), now).await,
+                Ok(id) => {
+                    let why = Why { reason: reason.clone(), force };
+                    end(call, tx, id, &Precondition::None, why, now).await
+                }
                 Err(error) => Err(error),
             };
             match ended {
@@ -68,15 +74,22 @@ pub async fn revoke_many<A: Answer>(
     .await
 }
 
+/// Why a credential is ended, and whether it is whatever follows from it.
+struct Why {
+    reason: Option<Description>,
+    force: bool,
+}
+
 async fn end(
     call: &Call,
     tx: &Tx,
     id: CredentialId,
     precondition: &Precondition,
-    reason: Option<Description>,
+    Why { reason, force }: Why,
     now: Timestamp,
 ) -> Result<(Seen, Fact), Error> {
     let credential = held(call, tx, id, precondition).await?;
+    a_managing_key_stays(call, tx, now, Gone::Key(&credential), force).await?;
     let more = reason.as_ref().map(|reason| ("reason".to_owned(), Detail::Text(reason.to_string())));
     let credential = credential.revoke(reason, now).map_err(|_| already_revoked())?;
     tx.credentials().save(&credential).await?;

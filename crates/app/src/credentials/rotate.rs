@@ -11,9 +11,9 @@ use claviger_domain::revision::Precondition;
 use claviger_domain::secret::SecretVersion;
 use claviger_store::{Tables, Tx};
 
-use super::{Issued, fact, held, may_strengthen, new_secret, see};
+use super::{Issued, fact, held, may_hand_out, new_secret, see};
 use crate::call::Changed;
-use crate::{Answer, Call, Error};
+use crate::{Answer, Call, Error, Lane};
 
 /// A credential with a new key, and when the ones before it stop.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub struct Rotated {
 ///
 /// # Errors
 /// [`Error::NotFound`], [`Error::WrongState`] when it is revoked, [`Error::BeyondCeiling`],
-/// [`Error::BoundElsewhere`], [`Error::TooManySecrets`]; [`Error::Superseded`] by a key that was rotated away itself.
+/// [`Error::BoundElsewhere`], [`Error::LooserThanMaker`], [`Error::TooManySecrets`]; [`Error::Superseded`] by a key that was rotated away itself.
 pub async fn rotate<A: Answer>(
     call: &Call,
     id: CredentialId,
@@ -35,9 +35,10 @@ pub async fn rotate<A: Answer>(
     word: impl FnOnce(Rotated) -> A + Send,
 ) -> Result<A, Error> {
     call.require(ManageCredentials)?;
-    call.change(ManageCredentials, word, async |tx: &Tx, now: Timestamp| {
+    let lane = if overlap.is_zero() { Lane::Revocation } else { Lane::Change };
+    call.change_in(lane, ManageCredentials, word, async |tx: &Tx, now: Timestamp| {
         let credential = held(call, tx, id, &Precondition::None).await?;
-        may_strengthen(call, tx, &credential, now).await?;
+        may_hand_out(call, tx, &credential, now).await?;
         let newest = tx.secrets().newest_number_of(id).await?;
         // Whoever still has a key that was rotated away must not take the credential over.
         if matches!(call.actor(), Actor::Credential { id: own, secret, .. } if *own == id && *secret < newest)

@@ -8,6 +8,7 @@ use claviger_domain::capability::Capability::EditOrganization;
 use claviger_domain::ids::OrganizationId;
 use claviger_domain::limit::Limits;
 use claviger_domain::organization::{OrganizationSettings, Slug};
+use claviger_domain::resource_limits::ResourceLimits;
 use claviger_domain::revision::Precondition;
 use claviger_domain::settings::{KeptDays, KeyLifetime};
 use claviger_domain::text::{Email, Metadata, Name};
@@ -30,12 +31,18 @@ pub struct Update {
     pub key_lifetime: Field<KeyLifetime>,
     pub default_limits: Field<Limits>,
     pub kept_days: Field<KeptDays>,
+    /// Of the operator's surface only.
+    pub resource_limits: Field<ResourceLimits>,
+    /// The operator's word that the name is the organization's, or that it is not.
+    pub is_name_verified: Field<bool>,
+    /// Even if the caller's own address is shut out.
+    pub force: bool,
 }
 
 /// Changes the fields that are set; in force at the gateway at once.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::Stale`], [`Error::SlugTaken`]; [`Error::KeptTooShort`] when an organization would
+/// [`Error::NotFound`], [`Error::Stale`], [`Error::SlugTaken`]; [`Error::ExcludesCaller`] unless forced; [`Error::KeptTooShort`] when an organization would
 /// have its own records removed before the installation does.
 pub async fn update<A: Answer>(
     call: &Call,
@@ -57,6 +64,9 @@ pub async fn update<A: Answer>(
             key_lifetime,
             default_limits,
             kept_days,
+            resource_limits,
+            is_name_verified,
+            force,
         } = update;
         if let Field::Set(slug) = &slug
             && *slug != organization.slug
@@ -68,27 +78,42 @@ pub async fn update<A: Answer>(
         if is_own && let Field::Set(wanted) = &kept_days {
             not_shortened(*wanted, organization.settings.kept_days, call.app().retention())?;
         }
-        // The operator may also take up the name that an organization gave itself.
-        if matches!(&name, Field::Set(name) if !is_own || *name != organization.name) {
+        // The callers of another organization, and the installation's, are not shut out by this one's list.
+        let is_callers = call.actor().organization() == Some(organization.id);
+        if is_callers
+            && !force
+            && let Field::Set(list) = &ip_allowlist
+            && !list.admits(call.address())
+        {
+            return Err(Error::ExcludesCaller(call.address()));
+        }
+        let was_verified = !organization.is_self_named;
+        // A name that stays says nothing: the operator takes up one that the organization gave itself by saying so.
+        if matches!(&name, Field::Set(name) if *name != organization.name) {
             organization.is_self_named = is_own;
         }
+        if let Field::Set(is_verified) = is_name_verified {
+            organization.is_self_named = !is_verified;
+        }
         let mut changes = Changes::default();
+        changes.note("name_verified", &was_verified, &!organization.is_self_named, |it| Detail::Flag(*it));
         changes.apply("name", &mut organization.name, name, |name| Detail::Text(name.to_string()));
         changes.apply("slug", &mut organization.slug, slug, |slug| Detail::Text(slug.to_string()));
         changes.apply("email", &mut organization.email, email, |it| Detail::text_or_null(it.as_ref()));
         changes.apply("plan", &mut organization.plan, plan, |plan| Detail::text_or_null(plan.as_ref()));
-        // Its metadata may hold anything; that it changed is enough for the log.
-        changes.apply("metadata", &mut organization.metadata, metadata, |_| Detail::Null);
+        changes.apply("metadata", &mut organization.metadata, metadata, Detail::metadata);
         let OrganizationSettings {
             ip_allowlist: allowlist,
             key_lifetime: lives,
             default_limits: limits,
             kept_days: kept,
+            resource_limits: most,
         } = &mut organization.settings;
         changes.apply("ip_allowlist", allowlist, ip_allowlist, |it| Detail::Text(it.to_string()));
         changes.apply("key_lifetime", lives, key_lifetime, lifetime);
         changes.apply("default_rate_limits", limits, default_limits, |it| Detail::Text(it.to_string()));
         changes.apply("retention", kept, kept_days, days);
+        changes.apply("resource_limits", most, resource_limits, |it| Detail::Text(it.to_string()));
         let organization = organization.touched(now);
         tx.organizations().save(&organization).await?;
         let fact = fact(&organization, Verb::Updated, vec![("changes".to_owned(), changes.into_detail())]);

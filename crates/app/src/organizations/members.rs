@@ -11,7 +11,7 @@ use claviger_store::{Tables, Tx, UserFilter};
 
 use crate::call::Changed;
 use crate::users::{Seen, an_owner_stays, assigned, fact, held_by, roles_detail, see};
-use crate::{Answer, Call, Error, State, roles};
+use crate::{Answer, Call, Error, Lane, State, roles};
 
 /// An organization's members, newest first.
 ///
@@ -54,7 +54,8 @@ pub async fn set<A: Answer>(
     word: impl FnOnce(Seen) -> A + Send,
 ) -> Result<A, Error> {
     call.require(ManageOrganizations)?;
-    call.change(ManageOrganizations, word, async |tx: &Tx, now: Timestamp| {
+    let lane = if matches!(become_, Become::None) { Lane::Revocation } else { Lane::Change };
+    call.change_in(lane, ManageOrganizations, word, async |tx: &Tx, now: Timestamp| {
         let owner = call.owner_within(Some(organization))?;
         super::shown(tx.organizations().find_unscoped(organization).await?, State::Any)?;
         let found = held_by(call, tx, owner, user).await?;
@@ -77,7 +78,9 @@ pub async fn set<A: Answer>(
         tx.user_accounts().save(&account).await?;
         an_owner_stays(tx, &before, &account).await?;
         let custom = roles::custom_of(tx, &account.roles).await?;
-        let tell = |roles: &RoleIds| roles_detail(roles).unwrap_or(Detail::Null);
+        let mut both = roles::custom_of(tx, &before.roles).await?;
+        both.extend(custom.iter().cloned());
+        let tell = |roles: &RoleIds| roles_detail(roles, &both).unwrap_or(Detail::Null);
         let change = vec![("from".to_owned(), tell(&before.roles)), ("to".to_owned(), tell(&account.roles))];
         let more = vec![("changes".to_owned(), Detail::Map(vec![("roles".to_owned(), Detail::Map(change))]))];
         let fact = fact(&account, custom, Verb::Updated, more);

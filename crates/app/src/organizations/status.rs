@@ -11,7 +11,7 @@ use claviger_store::{Tables, Tx};
 
 use super::{fact, held};
 use crate::call::Changed;
-use crate::{Answer, Call, Error, State};
+use crate::{Answer, Call, Error, Lane, State};
 
 /// Stops all keys of an organization at once.
 ///
@@ -47,7 +47,8 @@ async fn turn<A: Answer>(
     word: impl FnOnce(Organization) -> A + Send,
     (needed, verb, rule): Turn,
 ) -> Result<A, Error> {
-    call.change(ManageOrganizations, word, async |tx: &Tx, now: Timestamp| {
+    let lane = if verb == Verb::Suspended { Lane::Revocation } else { Lane::Change };
+    call.change_in(lane, ManageOrganizations, word, async |tx: &Tx, now: Timestamp| {
         let organization = held(call, tx, id, &Precondition::None, needed).await?;
         let organization = rule(organization, now)
             .map_err(|WrongStatus| Error::WrongState(Resource::Organization, needed))?;
@@ -69,7 +70,7 @@ pub async fn delete<A: Answer>(
     word: impl FnOnce(()) -> A + Send,
 ) -> Result<A, Error> {
     call.require(ManageOrganizations)?;
-    call.change(ManageOrganizations, word, async |tx: &Tx, now: Timestamp| {
+    call.revocation(ManageOrganizations, word, async |tx: &Tx, now: Timestamp| {
         let organization = held(call, tx, id, precondition, State::Any).await?;
         let owner = Owner::Organization(id);
         if tx.credentials().has_live(owner, now).await? || tx.admin_keys().has_live(id, now).await? {

@@ -6,6 +6,7 @@ use claviger_domain::actor::Owner;
 use claviger_domain::audit::{Detail, Details, Resource, Verb};
 use claviger_domain::capability::Capability::ManageRoles;
 use claviger_domain::ids::{OrganizationId, RoleId};
+use claviger_domain::resource_limits::LimitedResource;
 use claviger_domain::revision::{Precondition, Revision};
 use claviger_domain::role::{Role, SystemRole};
 use claviger_domain::scope::Scopes;
@@ -15,6 +16,7 @@ use claviger_store::{Tables, Tx};
 
 use super::{Known, Seen, missing, told};
 use crate::call::{Changed, Fact};
+use crate::credentials::{Gone, a_managing_key_stays};
 use crate::field::Changes;
 use crate::memory::Learn;
 use crate::{Answer, Call, Error, Field, organizations};
@@ -31,13 +33,15 @@ pub struct Update {
     pub name: Field<Name>,
     pub description: Field<Option<Description>>,
     pub permissions: Field<Scopes>,
+    /// Even if no key could manage the organization's keys afterwards.
+    pub force: bool,
 }
 
 /// Makes a role.
 ///
 /// # Errors
 /// [`Error::NotFound`] of the organization, [`Error::OrganizationSuspended`]; [`Error::BeyondCeiling`] of permissions that the
-/// caller lacks; [`Error::RoleNameTaken`], [`Error::RolesExhausted`].
+/// caller lacks; [`Error::RoleNameTaken`], [`Error::LimitReached`].
 pub async fn create<A: Answer>(
     call: &Call,
     organization: OrganizationId,
@@ -48,12 +52,10 @@ pub async fn create<A: Answer>(
     let organization = call.tenant(Some(organization))?.organization;
     let Create { name, description, permissions } = create;
     call.change(ManageRoles, word, async |tx: &Tx, now: Timestamp| {
-        organizations::usable(tx, organization).await?;
+        let of = organizations::usable(tx, organization).await?;
         call.may_grant(tx, ManageRoles, now, &permissions).await?;
         free_name(tx, organization, &name, None).await?;
-        if tx.roles().count(organization).await? >= Role::MOST {
-            return Err(Error::RolesExhausted);
-        }
+        organizations::has_room(call, tx, &of, LimitedResource::Roles).await?;
         let id = RoleId::generate(now, &mut call.app().random());
         let revision = Revision::FIRST;
         let role = Role {
@@ -79,7 +81,7 @@ pub async fn create<A: Answer>(
 ///
 /// # Errors
 /// [`Error::NotFound`], [`Error::SystemRole`], [`Error::Stale`], [`Error::BeyondCeiling`],
-/// [`Error::RoleNameTaken`].
+/// [`Error::RoleNameTaken`]; [`Error::LastManagingKey`] unless forced.
 pub async fn update<A: Answer>(
     call: &Call,
     organization: OrganizationId,
@@ -92,7 +94,7 @@ pub async fn update<A: Answer>(
     let organization = call.tenant(Some(organization))?.organization;
     call.change(ManageRoles, word, async |tx: &Tx, now: Timestamp| {
         let mut role = held(tx, organization, id, precondition).await?;
-        let Update { name, description, permissions } = update;
+        let Update { name, description, permissions, force } = update;
         if let Field::Set(permissions) = &permissions
             && *permissions != role.permissions
         {
@@ -113,6 +115,7 @@ pub async fn update<A: Answer>(
         changes.apply("permissions", &mut role.permissions, permissions, |it| Detail::Text(it.to_string()));
         let role = role.touched(now);
         tx.roles().save(&role).await?;
+        a_managing_key_stays(call, tx, now, Gone::Permissions, force).await?;
         let fact = fact(&role, Verb::Updated, vec![("changes".to_owned(), changes.into_detail())]);
         let created_at = role.created_at;
         let outcome = told(tx, organization, Known::Custom(role), created_at).await?;

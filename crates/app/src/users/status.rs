@@ -10,7 +10,7 @@ use claviger_store::{Tables, Tx};
 
 use super::{Seen, an_owner_stays, fact, held, may_act_for, see};
 use crate::call::Changed;
-use crate::{Answer, Call, Error, State, roles};
+use crate::{Answer, Call, Error, Lane, State, roles};
 
 /// Stops the account's credentials at once.
 ///
@@ -46,7 +46,8 @@ async fn turn<A: Answer>(
     word: impl FnOnce(Seen) -> A + Send,
     (needed, verb, rule): Turn,
 ) -> Result<A, Error> {
-    call.change(ManageUsers, word, async |tx: &Tx, now: Timestamp| {
+    let lane = if verb == Verb::Suspended { Lane::Revocation } else { Lane::Change };
+    call.change_in(lane, ManageUsers, word, async |tx: &Tx, now: Timestamp| {
         let before = held(call, tx, id, &Precondition::None, needed).await?;
         let account = rule(before.clone(), now)
             .map_err(|WrongStatus| Error::WrongState(Resource::UserAccount, needed))?;

@@ -205,7 +205,7 @@ pub struct SealedHead {
     pub seal: Option<Mac>,
 }
 
-/// The keys of the audit log: two for each pepper, made of it and of nothing else. Its `Debug` shows the
+/// The keys of the audit log: three for each pepper, made of it and of nothing else. Its `Debug` shows the
 /// peppers' versions only, and its memory is wiped when dropped.
 #[derive(Clone)]
 pub struct AuditKeys {
@@ -217,6 +217,7 @@ struct Keys {
     pepper: PepperVersion,
     entries: Zeroizing<[u8; 32]>,
     heads: Zeroizing<[u8; 32]>,
+    exports: Zeroizing<[u8; 32]>,
 }
 
 impl AuditKeys {
@@ -228,6 +229,7 @@ impl AuditKeys {
                 pepper: version,
                 entries: derive("claviger 2026-11-24 audit log, entries of a chain", pepper),
                 heads: derive("claviger 2026-11-24 audit log, heads of chains", pepper),
+                exports: derive("claviger 2026-11-26 audit log, filtered exports", pepper),
             })
             .collect();
         Self { newest_first }
@@ -252,6 +254,17 @@ impl AuditKeys {
     #[must_use]
     pub fn mac(&self, pepper: PepperVersion, covered: &[u8]) -> Option<Mac> {
         self.find(pepper).map(|keys| Mac(*blake3::keyed_hash(&keys.entries, covered).as_bytes()))
+    }
+
+    /// What seals a filtered export; `None` when the pepper is not here.
+    pub(super) fn export_hasher(&self, pepper: PepperVersion) -> Option<blake3::Hasher> {
+        self.find(pepper).map(|keys| blake3::Hasher::new_keyed(&keys.exports))
+    }
+
+    /// As [`export_hasher`](Self::export_hasher) under the newest pepper, and which that is.
+    pub(super) fn newest_export_hasher(&self) -> (PepperVersion, blake3::Hasher) {
+        let Keys { pepper, exports, .. } = &self.newest_first[0];
+        (*pepper, blake3::Hasher::new_keyed(exports))
     }
 
     /// Seals a head under the newest pepper.

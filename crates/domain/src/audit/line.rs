@@ -13,14 +13,14 @@ use chrono::SecondsFormat;
 use uuid::Uuid;
 
 use super::chain::{AuditKeys, ChainId, Link, Mac};
-use super::{Author, Detail, Entry, Target};
+use super::{Author, AuthorUser, Detail, Entry, Target};
 use crate::ids::{AuditEntryId, OrganizationId};
 use crate::secret::PepperVersion;
 
 /// Writes what the hash covers of an entry's line: all but the hash and the closing brace.
 pub fn write_covered(line: &mut String, entry: &Entry, sequence: u64, pepper: PepperVersion, previous: &Mac) {
     let Entry { id, at, action, author, organization, target, address, request_id, details } = entry;
-    let Author { kind, id: author_id, entity, organization: author_organization } = author;
+    let Author { kind, id: author_id, name, organization: author_organization, user } = author;
     put(line, format_args!("{{\"id\":\"{id}\",\"organization_id\":"));
     id_or_null(line, organization.map(OrganizationId::uuid));
     let at = at.to_rfc3339_opts(SecondsFormat::Micros, true);
@@ -28,12 +28,21 @@ pub fn write_covered(line: &mut String, entry: &Entry, sequence: u64, pepper: Pe
     put(line, format_args!(",\"actor\":{{\"type\":\"{}\",\"id\":", kind.word()));
     id_or_null(line, *author_id);
     line.push_str(",\"name\":");
-    match entity {
-        Some(entity) => text(line, entity),
+    match name {
+        Some(name) => text(line, name),
         None => line.push_str("null"),
     }
     line.push_str(",\"organization_id\":");
     id_or_null(line, author_organization.map(OrganizationId::uuid));
+    line.push_str(",\"user\":");
+    match user {
+        Some(AuthorUser { id, name }) => {
+            put(line, format_args!("{{\"id\":\"{id}\",\"name\":"));
+            text(line, name);
+            line.push('}');
+        }
+        None => line.push_str("null"),
+    }
     line.push_str("},\"target\":");
     match target {
         Some(Target { resource, id }) => {
@@ -123,7 +132,7 @@ impl<'a> Line<'a> {
 }
 
 /// Cuts off a hash at the end, and the name before it.
-fn cut_hash<'a>(text: &'a [u8], name: &str) -> Option<(&'a [u8], Mac)> {
+pub(super) fn cut_hash<'a>(text: &'a [u8], name: &str) -> Option<(&'a [u8], Mac)> {
     let (text, hash) = text.split_at_checked(text.len().checked_sub(64)?)?;
     Some((text.strip_suffix(name.as_bytes())?, Mac::of_hex(hash)?))
 }
@@ -134,7 +143,7 @@ fn cut_id(text: &[u8]) -> Option<(Uuid, &[u8])> {
     Some((Uuid::try_parse_ascii(id).ok()?, rest.strip_prefix(b"\"")?))
 }
 
-fn number<T: std::str::FromStr>(digits: &[u8]) -> Option<T> {
+pub(super) fn number<T: std::str::FromStr>(digits: &[u8]) -> Option<T> {
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
 

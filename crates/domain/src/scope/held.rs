@@ -35,6 +35,13 @@ impl<'a> Held<'a> {
     pub fn scopes(&self) -> Cow<'a, Scopes> {
         self.bound.map_or(Cow::Borrowed(self.own), |bound| Cow::Owned(self.own.meet(bound)))
     }
+
+    /// As [`scopes`](Self::scopes), one by one and borrowed.
+    pub fn iter(&self) -> impl Iterator<Item = &'a Scope> {
+        let own = self.bound.is_none().then_some(self.own);
+        let common = self.bound.map(|bound| self.own.common(bound));
+        own.into_iter().flat_map(Scopes::iter).chain(common.into_iter().flatten())
+    }
 }
 
 impl<'a> From<&'a Scopes> for Held<'a> {
@@ -45,6 +52,8 @@ impl<'a> From<&'a Scopes> for Held<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
     use proptest::prelude::*;
 
@@ -75,6 +84,9 @@ mod tests {
         ) {
             let held = Held::new(&own, Some(&bound));
             prop_assert_eq!(held.scopes().cover_word(&wanted), held.cover_word(&wanted));
+            let scopes = held.scopes();
+            let (one_by_one, all): (HashSet<_>, HashSet<_>) = (held.iter().collect(), scopes.iter().collect());
+            prop_assert_eq!(one_by_one, all);
         }
     }
 }

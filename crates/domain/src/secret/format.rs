@@ -61,6 +61,15 @@ impl KeyFormat {
         shape.prefix.len() + shape.body
     }
 
+    /// Whether `text` contains the prefix of a key, in any case, followed by at least `more` letters or digits.
+    fn occurs_in(self, text: &[u8], more: usize) -> bool {
+        let prefix = self.prefix().as_bytes();
+        text.windows(prefix.len() + more).any(|window| {
+            let (start, rest) = window.split_at(prefix.len());
+            start.eq_ignore_ascii_case(prefix) && rest.iter().all(u8::is_ascii_alphanumeric)
+        })
+    }
+
     pub(super) fn generate(self, random: &mut dyn Rng) -> String {
         let Shape { prefix, alphabet, body, check } = self.shape();
         let mut text = String::with_capacity(prefix.len() + body);
@@ -91,6 +100,24 @@ impl KeyFormat {
         let (signed, given) = text.split_at(text.len() - check);
         (&checksum(signed, alphabet)[MOST_CHECK - check..] == given.as_bytes()).then_some(format)
     }
+}
+
+/// Whether a key, or the beginning of one, stands anywhere in `text`. Case does not matter: letters that were
+/// changed in case are easily changed back.
+///
+/// For short identifiers that clients choose and that reach logs, such as request ids: no honest one needs these
+/// prefixes.
+#[must_use]
+pub fn contains_key_prefix(text: &str) -> bool {
+    KeyFormat::ALL.into_iter().any(|format| format.occurs_in(text.as_bytes(), 0))
+}
+
+/// Whether so much of a key stands anywhere in `text`, in any case, that it must not be written to a log: the prefix
+/// and more than what [`Plaintext::prefix`](super::Plaintext::prefix) shows.
+#[must_use]
+pub fn contains_key(text: &str) -> bool {
+    const SECRET: usize = 16;
+    KeyFormat::ALL.into_iter().any(|format| format.occurs_in(text.as_bytes(), SECRET))
 }
 
 /// Whether a byte is in the alphabet: all are in the order digits, lower case, or digits, capitals, lower case.

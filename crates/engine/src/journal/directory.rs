@@ -12,7 +12,7 @@ use super::error::{JournalError, at};
 use super::record::LENGTH;
 
 const LOCK: &str = "lock";
-const IDENTITY: &str = "id";
+pub(super) const IDENTITY: &str = "id";
 const SUFFIX: &str = ".usage";
 
 /// Makes `directory`, and what is missing above it, readable by the owner alone and there to stay.
@@ -92,11 +92,10 @@ pub(super) fn segments(directory: &Path) -> Result<BTreeMap<u32, Vec<u64>>, Jour
     for entry in fs::read_dir(directory).map_err(at(directory))? {
         let path = entry.map_err(at(directory))?.path();
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let Some(place) = name.strip_suffix(SUFFIX) else { continue };
-        let Some((lane, base)) = place
-            .split_once('-')
-            .and_then(|(lane, base)| Some((lane.parse().ok()?, u64::from_str_radix(base, 16).ok()?)))
-        else {
+        if !name.ends_with(SUFFIX) {
+            continue;
+        }
+        let Some((lane, base)) = parse_segment(name) else {
             return Err(JournalError::Damaged { path, reason: "its name is not of a segment" });
         };
         if path != segment(directory, lane, base) || base % LENGTH != 0 {
@@ -110,7 +109,17 @@ pub(super) fn segments(directory: &Path) -> Result<BTreeMap<u32, Vec<u64>>, Jour
 
 /// The file of `lane` whose first byte is the lane's byte `base`.
 pub(super) fn segment(directory: &Path, lane: u32, base: u64) -> PathBuf {
-    directory.join(format!("{lane:02}-{base:016x}{SUFFIX}"))
+    directory.join(segment_name(lane, base))
+}
+
+pub(super) fn segment_name(lane: u32, base: u64) -> String {
+    format!("{lane:02}-{base:016x}{SUFFIX}")
+}
+
+/// The lane and the base that a segment's name tells.
+pub(super) fn parse_segment(name: &str) -> Option<(u32, u64)> {
+    let (lane, base) = name.strip_suffix(SUFFIX)?.split_once('-')?;
+    Some((lane.parse().ok()?, u64::from_str_radix(base, 16).ok()?))
 }
 
 /// For writing, and where a file is made, for the owner alone.

@@ -1,4 +1,5 @@
 mod failures;
+mod holding;
 #[cfg(loom)]
 mod loom;
 mod model;

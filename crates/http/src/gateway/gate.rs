@@ -7,6 +7,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use axum::BoxError;
 use axum::body::{Body, HttpBody};
 use axum::extract::Request;
 use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName};
@@ -21,7 +22,9 @@ use claviger_domain::capability::Door;
 use claviger_domain::secret::PresentedKey;
 use futures_util::FutureExt;
 use serde::Serialize;
+use tokio::sync::Semaphore;
 
+use super::in_flight::{self, Held, InFlight, SMALL};
 use crate::HttpSettings;
 use crate::call::bearer;
 use crate::extract::{self, is_json};
@@ -41,6 +44,9 @@ struct Inner {
     app: App,
     settings: Arc<HttpSettings>,
     metrics: Arc<Metrics>,
+    in_flight: InFlight,
+    /// Large bodies are parsed one at a time, on a thread that answers nobody.
+    parsing: Semaphore,
     /// When a mistake was last told in the log.
     told: Mutex<Option<Instant>>,
     /// The headers of every answer, to be copied: that is cheaper than hashing each name anew.
@@ -63,7 +69,15 @@ const AT_ONCE: Duration = Duration::from_millis(5);
 
 impl Gate {
     pub(crate) fn new(app: App, settings: Arc<HttpSettings>, metrics: Arc<Metrics>) -> Self {
-        Self(Arc::new(Inner { app, settings, metrics, told: Mutex::default(), head: head() }))
+        Self(Arc::new(Inner {
+            app,
+            settings,
+            metrics,
+            in_flight: InFlight::default(),
+            parsing: Semaphore::new(1),
+            told: Mutex::default(),
+            head: head(),
+        }))
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {
@@ -93,7 +107,9 @@ impl Gate {
         };
         let mut response = answer.unwrap_or_else(|fault| {
             self.tell(&fault, started, &request_id);
-            problem::word(&fault, &request_id)
+            let mut worded = problem::word(&fault, &request_id);
+            frame::tell_retry_after(&fault, worded.headers_mut());
+            worded
         });
         self.guard(&mut response, request_id);
         metrics.count_quickly(figures, response.status().as_u16(), started.elapsed());
@@ -172,8 +188,41 @@ impl Passage<'_> {
         if let Some(query) = self.parts.uri.query() {
             extract::no_query(query)?;
         }
+        extract::not_encoded(&self.parts.headers)?;
         let bytes = extract::bytes(body, most).await?;
         if is_json(&self.parts.headers) { Ok(bytes) } else { Err(Fault::NotJson) }
+    }
+
+    /// Checks that the caller's tenant reads its answers.
+    pub(super) fn admit(&self, actor: &Actor) -> Result<(), Fault> {
+        self.gate.0.in_flight.admits(actor.owner())
+    }
+
+    /// Counts a body as in flight before it is read, as far as it is large.
+    pub(super) fn hold_body(&self, actor: &Actor, body: &Body, most: usize) -> Result<Held, Fault> {
+        let announced = body.size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok());
+        let bytes = announced.unwrap_or(most).min(most);
+        self.gate.0.in_flight.hold(actor.owner(), if bytes > SMALL { bytes } else { 0 })
+    }
+
+    /// Runs work that takes long because a body is large.
+    pub(super) async fn aside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let internal = |error: BoxError| Fault::App(claviger_app::Error::Internal(error));
+        let _turn = self.gate.0.parsing.acquire().await.map_err(|error| internal(error.into()))?;
+        tokio::task::spawn_blocking(work).await.map_err(|error| internal(error.into()))?
+    }
+
+    /// A JSON answer to a call that has been decided; a large one counts as in flight until it is read.
+    pub(super) fn answer(&self, actor: &Actor, answer: &impl Serialize) -> Result<Response, Fault> {
+        let body = written(answer)?;
+        if body.len() <= SMALL {
+            return Ok(Response::new(Body::from(body)));
+        }
+        let held = self.gate.0.in_flight.hold_anyway(actor.owner(), body.len());
+        Ok(in_flight::answer(body, held))
     }
 
     pub(super) fn count(&self, decision: &Decision) {
@@ -181,12 +230,21 @@ impl Passage<'_> {
     }
 }
 
-/// A JSON answer, written in one go.
+/// A small JSON answer.
 pub(super) fn json(answer: &impl Serialize) -> Result<Response, Fault> {
+    Ok(Response::new(Body::from(written(answer)?)))
+}
+
+fn written(answer: &impl Serialize) -> Result<Vec<u8>, Fault> {
     let mut body = Vec::with_capacity(512);
-    serde_json::to_writer(&mut body, answer)
-        .map_err(|error| Fault::App(claviger_app::Error::Internal(error.into())))?;
-    Ok(Response::new(Body::from(body)))
+    write(&mut body, answer)?;
+    Ok(body)
+}
+
+/// Appends `answer` as JSON.
+pub(super) fn write(body: &mut Vec<u8>, answer: &impl Serialize) -> Result<(), Fault> {
+    serde_json::to_writer(body, answer)
+        .map_err(|error| Fault::App(claviger_app::Error::Internal(error.into())))
 }
 
 /// A header of our own.

@@ -8,6 +8,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 mod forward_auth;
 mod gate;
+mod in_flight;
 mod print;
 mod reports;
 mod revoke_self;

@@ -82,8 +82,7 @@ pub(super) struct Words<'a>(pub(super) Option<Held<'a>>);
 impl Serialize for Words<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut words = serializer.serialize_seq(None)?;
-        let scopes = self.0.map(|held| held.scopes());
-        for scope in scopes.iter().flat_map(|scopes| scopes.iter()) {
+        for scope in self.0.iter().flat_map(Held::iter) {
             words.serialize_element(scope.as_str())?;
         }
         words.end()

@@ -1,8 +1,12 @@
 //! `POST /v1/usage/reports`
 
+use std::sync::Arc;
+
 use axum::Json;
-use claviger_app::App;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 use claviger_app::reports::{self, Outcome, Report};
+use claviger_app::{App, Place};
 use claviger_domain::ids::CredentialId;
 use claviger_domain::text::InvalidText;
 use serde::{Deserialize, Serialize};
@@ -88,19 +92,21 @@ const LONGEST_ID: usize = 128;
 
 /// Report what came of calls
 ///
-/// A verification counts the call; a report tells how it went, how long it took and what more it bills. All reports
-/// are taken in one transaction, each once: sending them again, as after an answer that did not arrive, changes nothing.
+/// A verification counts the call; a report tells how it went, how long it took and what more it bills. The answer
+/// comes when all reports are stored. Each is taken once: after an error, or an answer that did not arrive, send them
+/// again; those that were taken are duplicates. An organization has at most 32 such requests under way.
 #[utoipa::path(
     post, path = "/v1/usage/reports", operation_id = "report_usage", tag = "Usage",
     security(("gateway_key" = ["keys:verify"])),
     request_body = UsageReports,
     responses(
         (status = 200, description = "What became of each report", body = UsageReportResults),
+        (status = 429, description = "The organization sends too many reports; `Retry-After` tells when to try again", body = crate::problem::Problem, content_type = "application/problem+json"),
         (status = 413, description = "The body is larger than 1 MiB", body = crate::problem::Problem, content_type = "application/problem+json"),
     ),
 )]
 async fn report_usage(
-    call: May<VerifyKeys>,
+    Admitted(call, _place): Admitted,
     LargeBody(body): LargeBody<UsageReports>,
 ) -> Result<Json<UsageReportResults>, Fault> {
     let (call, UsageReports { reports }) = body.of(call);
@@ -111,14 +117,28 @@ async fn report_usage(
     let read = |(place, report): (usize, UsageReport)| {
         Report::try_from(report).map_err(|fault| fault.within("reports", place))
     };
-    let reports: Vec<_> = given.into_iter().enumerate().map(read).collect::<Result<_, _>>()?;
-    let outcomes = reports::take(&call, &reports).await?;
-    let results = reports
-        .into_iter()
-        .zip(outcomes)
-        .map(|(Report { id, .. }, outcome)| UsageReportResult { id, outcome: word(outcome) })
-        .collect();
+    let reports: Arc<[_]> = given.into_iter().enumerate().map(read).collect::<Result<_, _>>()?;
+    let outcomes = reports::take(&call, reports.clone()).await?;
+    let result = |(Report { id, .. }, outcome): (&Report, Outcome)| UsageReportResult {
+        id: id.clone(),
+        outcome: word(outcome),
+    };
+    let results = reports.iter().zip(outcomes).map(result).collect();
     Ok(Json(UsageReportResults { results }))
+}
+
+/// The call of a caller whose organization may have another request with reports under way: asked before the body is
+/// read.
+struct Admitted(May<VerifyKeys>, Place);
+
+impl FromRequestParts<App> for Admitted {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Fault> {
+        let may = May::from_request_parts(parts, app).await?;
+        let place = reports::admit(&may.0)?;
+        Ok(Self(may, place))
+    }
 }
 
 impl TryFrom<UsageReport> for Report {

@@ -8,7 +8,7 @@ use utoipa_axum::routes;
 
 use super::wire::{self, Data, DataPage, Reply};
 use crate::call::{ManageCredentials, May, ViewCredentials};
-use crate::extract::{Body, IfMatch, NoBody, OptionalBody, Query};
+use crate::extract::{Body, Force, Forceable, IfMatch, NoBody, OptionalBody, Query};
 use crate::fault::Fault;
 use crate::path::{AnyId, OwnOrganization};
 
@@ -51,7 +51,7 @@ async fn list_organization_api_keys(
     OwnOrganization(organization): OwnOrganization,
     mut query: Query,
 ) -> Result<Reply, Fault> {
-    let window = wire::window(&mut query, CredentialId::parse_any, CredentialId::uuid)?;
+    let window = wire::window::<CredentialId>(&mut query)?;
     let filter = input::filter(&mut query)?;
     query.end()?;
     let now = call.app().now();
@@ -61,7 +61,9 @@ async fn list_organization_api_keys(
 
 /// Create an API key
 ///
-/// The answer holds the key, this once. Nobody gives a key more than they hold themselves.
+/// The answer holds the key, this once. You cannot grant permissions you do not hold. A key for another user needs
+/// `users:read`, and all permissions that the user holds. Unless your key holds `api-keys:unrestrict`, the new key keeps
+/// your key's expiry, networks and rate limits or stricter ones, and a key with credits gives none.
 #[utoipa::path(
     post, path = "/v1/organizations/{org}/api-keys", operation_id = "create_organization_api_key", tag = "API keys",
     security(("organization_key" = ["api-keys:write"])),
@@ -108,8 +110,9 @@ async fn get_organization_api_key(
 
 /// Update an API key
 ///
-/// Changes the fields that are present. Who changes what a key may do, or its metadata, must hold all that it has and gets,
-/// and no key changes that of itself.
+/// Changes the fields that are present. To change what gateways are told of a key or what it may do, you must hold all
+/// permissions that it has and gets, and be able to act for the user it is bound to. A key changes none of that of itself but
+/// its name. Unless your key holds `api-keys:unrestrict`, what restricts your key restricts every key that you change.
 #[utoipa::path(
     patch, path = "/v1/organizations/{org}/api-keys/{keyId}", operation_id = "update_organization_api_key", tag = "API keys",
     security(("organization_key" = ["api-keys:write"])),
@@ -135,7 +138,8 @@ async fn update_organization_api_key(
 
 /// Revoke an API key
 ///
-/// From now on it is not accepted, for good. It stays readable by its id.
+/// From now on it is not accepted, for good. It stays readable by its id. The last key that can manage the organization's
+/// keys ends itself only with `force=true`.
 #[utoipa::path(
     delete, path = "/v1/organizations/{org}/api-keys/{keyId}", operation_id = "revoke_organization_api_key", tag = "API keys",
     security(("organization_key" = ["api-keys:write"])),
@@ -143,6 +147,7 @@ async fn update_organization_api_key(
         ("org" = String, Path, description = "The organization's id or slug", example = "acme-corp"),
         ("keyId" = String, Path, description = "The key's id", example = "key_01h455vb4pex5vsknk084sn02q"),
         ("If-Match" = Option<String>, Header, description = "Revoke only if the key still has this `ETag`", example = "\"1\""),
+        ("force" = Option<bool>, Query, description = "Even if no key is left that can manage the organization's keys, default false", example = false),
     ),
     responses((status = 204, description = "It is revoked")),
 )]
@@ -151,17 +156,18 @@ async fn revoke_organization_api_key(
     _: OwnOrganization,
     AnyId(id): AnyId<CredentialId>,
     IfMatch(precondition): IfMatch,
-    body: NoBody,
+    body: Forceable,
 ) -> Result<Reply, Fault> {
-    let (call, _) = body.of(call);
+    let (call, Force(force)) = body.of(call);
     let word = |_| Reply::empty(StatusCode::NO_CONTENT);
-    Ok(credentials::revoke(&call, id, &precondition, None, word).await?)
+    Ok(credentials::revoke(&call, id, &precondition, None, force, word).await?)
 }
 
 /// Rotate an API key
 ///
 /// Gives it a new secret, shown this once; the ones before it go on working for the overlap. Its id, limits and usage
-/// stay.
+/// stay. You must hold all permissions that it has, and be able to act for the user it is bound to; unless your key holds
+/// `api-keys:unrestrict`, it must be restricted as much as yours.
 #[utoipa::path(
     post, path = "/v1/organizations/{org}/api-keys/{keyId}/rotate", operation_id = "rotate_organization_api_key", tag = "API keys",
     security(("organization_key" = ["api-keys:write"])),
@@ -189,13 +195,15 @@ async fn rotate_organization_api_key(
 
 /// Disable an API key
 ///
-/// From now on it is not accepted, until it is enabled again.
+/// From now on it is not accepted, until it is enabled again. The last key that can manage the organization's keys
+/// disables itself only with `force=true`.
 #[utoipa::path(
     post, path = "/v1/organizations/{org}/api-keys/{keyId}/disable", operation_id = "disable_organization_api_key", tag = "API keys",
     security(("organization_key" = ["api-keys:write"])),
     params(
         ("org" = String, Path, description = "The organization's id or slug", example = "acme-corp"),
         ("keyId" = String, Path, description = "The key's id", example = "key_01h455vb4pex5vsknk084sn02q"),
+        ("force" = Option<bool>, Query, description = "Even if no key is left that can manage the organization's keys, default false", example = false),
     ),
     responses((status = 200, description = "The key as it is now", body = Data<ApiKeyView>)),
 )]
@@ -203,15 +211,15 @@ async fn disable_organization_api_key(
     call: May<ManageCredentials>,
     _: OwnOrganization,
     AnyId(id): AnyId<CredentialId>,
-    body: NoBody,
+    body: Forceable,
 ) -> Result<Reply, Fault> {
-    let (call, _) = body.of(call);
-    Ok(credentials::disable(&call, id, &Default::default(), |seen| tagged(&call, seen)).await?)
+    let (call, Force(force)) = body.of(call);
+    Ok(credentials::disable(&call, id, &Default::default(), force, |seen| tagged(&call, seen)).await?)
 }
 
 /// Enable an API key
 ///
-/// It is accepted again. Who enables a key must hold all that it has.
+/// It is accepted again. The rules are those of rotating it.
 #[utoipa::path(
     post, path = "/v1/organizations/{org}/api-keys/{keyId}/enable", operation_id = "enable_organization_api_key", tag = "API keys",
     security(("organization_key" = ["api-keys:write"])),

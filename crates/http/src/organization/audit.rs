@@ -11,7 +11,7 @@ use crate::call::{May, ViewAuditLogs};
 use crate::extract::Query;
 use crate::fault::{Fault, Reason};
 use crate::log;
-use crate::path::OwnOrganization;
+use crate::path::{OwnOrganization, any_id};
 
 mod view;
 
@@ -23,9 +23,14 @@ pub(super) fn router() -> OpenApiRouter<App> {
 
 /// List or export audit log entries
 ///
-/// A page of what was done in the organization, newest first; or, with `format`, all of it, oldest first, as a stream of
-/// any length: the lines of `ndjson` are those that `claviger audit verify` checks. Changes only, unless
-/// `includeReads=true` adds reads (`….read`), refused (`….denied`) and failed calls (`….failed`).
+/// A page of what was done in the organization, newest first: changes only, unless `includeReads=true` adds reads (`….read`), refused
+/// (`….denied`) and failed calls (`….failed`). With `format`, a stream of any length, oldest first: the whole log, which
+/// `claviger audit verify --file` checks as a whole. `action`, the two ids and `includeReads=false` filter the stream; a
+/// filtered `ndjson` stream says so in its first line and is sealed by its last one, and a filtered `csv` stream has the
+/// column `filtered_by`.
+///
+/// `actor.name` and the names of roles in `details` are those of that time. A change of metadata tells it before and
+/// after: its JSON text up to 1,024 bytes, of a longer one its size, its BLAKE3 hash and its beginning.
 #[utoipa::path(
     get, path = "/v1/organizations/{org}/audit-logs", operation_id = "list_organization_audit_logs", tag = "Audit",
     security(("organization_key" = ["audit:read"])),
@@ -38,7 +43,7 @@ pub(super) fn router() -> OpenApiRouter<App> {
         ("targetId" = Option<String>, Query, description = "Only what was done to this thing, of whatever kind", example = "key_01h455vb4pex5vsknk084sn02q"),
         ("from" = Option<String>, Query, description = "Not before this instant or date", example = "2026-01-01"),
         ("to" = Option<String>, Query, description = "Not after this instant or date", example = "2026-01-31"),
-        ("includeReads" = Option<bool>, Query, description = "Reads, refused and failed calls as well, default false", example = false),
+        ("includeReads" = Option<bool>, Query, description = "Reads, refused and failed calls as well; default `false` for a page, `true` for a stream", example = false),
         ("format" = Option<String>, Query, description = "`json` (default) for a page, `ndjson` or `csv` for a stream of everything", example = "json"),
     ),
     responses((status = 200, description = "One page of entries, or the stream", content(
@@ -54,7 +59,7 @@ async fn list_organization_audit_logs(
 ) -> Result<Response, Fault> {
     let format = log::format(&mut query)?;
     let page = if format.is_none() { Some(page(&mut query)?) } else { None };
-    let search = log::search(&mut query, ["actorId", "targetId", "includeReads"])?;
+    let search = log::search(&mut query, format, ["actorId", "targetId", "includeReads"])?;
     query.end()?;
     let search = audit::Search { organization: Some(organization), ..search };
     match (format, page) {
@@ -72,7 +77,7 @@ async fn list_organization_audit_logs(
 /// The page's size, and the entry it comes after.
 fn page(query: &mut Query) -> Result<(u64, Option<AuditEntryId>), Fault> {
     let limit = query.limit(wire::USUAL_LIMIT)?;
-    let bad = |_| Fault::invalid("after", Reason::Reference);
-    let after = query.take("after").map(|id| AuditEntryId::parse_any(&id).map_err(bad));
+    let bad = || Fault::invalid("after", Reason::Reference);
+    let after = query.take("after").map(|id| any_id::<AuditEntryId>(&id, bad));
     Ok((limit, after.transpose()?))
 }

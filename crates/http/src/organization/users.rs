@@ -8,7 +8,7 @@ use utoipa_axum::routes;
 
 use super::wire::{self, Data, DataPage, Reply};
 use crate::call::{Anybody, DeleteUsers, ManageUsers, May, ViewUsers};
-use crate::extract::{Body, IfMatch, NoBody, Query};
+use crate::extract::{Body, Force, Forceable, IfMatch, Query};
 use crate::fault::Fault;
 use crate::path::{AnyId, OwnOrganization};
 
@@ -48,7 +48,7 @@ async fn list_organization_users(
     OwnOrganization(organization): OwnOrganization,
     mut query: Query,
 ) -> Result<Reply, Fault> {
-    let window = wire::window(&mut query, UserAccountId::parse_any, UserAccountId::uuid)?;
+    let window = wire::window::<UserAccountId>(&mut query)?;
     let filter = input::filter(&mut query)?;
     query.end()?;
     let found = users::list(&call, Some(organization), &filter, window).await?;
@@ -101,8 +101,9 @@ async fn get_organization_user(
 ///
 /// Changes the fields that are present; its keys follow at once. Metadata and roles are replaced, not merged. Who
 /// changes roles must hold all that the old ones permitted and the new ones permit; who lets a user in again, or changes
-/// its `email` or `externalId`, all that its roles permit. A user's own key changes neither
-/// of these, nor the metadata. The last active owner stays one.
+/// its name, `email`, `externalId` or metadata, all that its roles permit. A user's own key changes none of these four.
+/// The last active owner stays one. If no key could manage the organization's keys afterwards, your own is changed only
+/// with `force`.
 #[utoipa::path(
     patch, path = "/v1/organizations/{org}/users/{id}", operation_id = "update_organization_user", tag = "Users",
     security(("organization_key" = ["users:write"])),
@@ -128,7 +129,8 @@ async fn update_organization_user(
 
 /// Delete a user
 ///
-/// Its keys are revoked with it. The last active owner stays.
+/// Its keys are revoked with it. The last active owner stays. If no key could manage the organization's keys afterwards,
+/// your own user is deleted only with `force=true`.
 #[utoipa::path(
     delete, path = "/v1/organizations/{org}/users/{id}", operation_id = "delete_organization_user", tag = "Users",
     security(("organization_key" = ["users:delete"])),
@@ -136,6 +138,7 @@ async fn update_organization_user(
         ("org" = String, Path, description = "The organization's id or slug", example = "acme-corp"),
         ("id" = String, Path, description = "The user's id", example = "user_01h455vb4pex5vsknk084sn02q"),
         ("If-Match" = Option<String>, Header, description = "Delete only if the user still has this `ETag`", example = "\"1\""),
+        ("force" = Option<bool>, Query, description = "Even if no key is left that can manage the organization's keys, default false", example = false),
     ),
     responses((status = 204, description = "It is gone")),
 )]
@@ -144,10 +147,11 @@ async fn delete_organization_user(
     _: OwnOrganization,
     AnyId(id): AnyId<UserAccountId>,
     IfMatch(precondition): IfMatch,
-    body: NoBody,
+    body: Forceable,
 ) -> Result<Reply, Fault> {
-    let (call, _) = body.of(call);
-    Ok(users::delete(&call, id, &precondition, |()| Reply::empty(StatusCode::NO_CONTENT)).await?)
+    let (call, Force(force)) = body.of(call);
+    let word = |()| Reply::empty(StatusCode::NO_CONTENT);
+    Ok(users::delete(&call, id, &precondition, force, word).await?)
 }
 
 /// Get the key's own user

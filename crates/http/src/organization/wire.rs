@@ -1,14 +1,13 @@
 //! The organization surface's envelopes.
 
 use axum::http::StatusCode;
-use claviger_domain::ids::InvalidId;
 use claviger_domain::page::{Slice, Window};
 use serde::Serialize;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use crate::extract::Query;
 use crate::fault::{Fault, Reason};
+use crate::path::PathId;
 
 pub(crate) use crate::reply::Reply;
 
@@ -69,12 +68,8 @@ pub(crate) struct Pagination {
 }
 
 /// A page: behind a cursor, or by its number.
-pub(crate) fn window<T>(
-    query: &mut Query,
-    read: impl FnOnce(&str) -> Result<T, InvalidId>,
-    uuid: impl FnOnce(T) -> Uuid,
-) -> Result<Window, Fault> {
-    let window = query.cursor(USUAL_LIMIT, |text| read(text).ok(), uuid)?;
+pub(crate) fn window<T: PathId>(query: &mut Query) -> Result<Window, Fault> {
+    let window = query.cursor::<T>(USUAL_LIMIT)?;
     let Some(page) = query.take("page") else { return Ok(window) };
     if window.after().is_some() {
         return Err(Fault::invalid("page", Reason::NotWith("after")));

@@ -57,7 +57,7 @@ impl From<Entry> for EntryView {
             id: id.to_string(),
             action: action.to_string(),
             admin_key_id: author.admin_key().map(|id| id.to_string()),
-            admin_entity_name: author.entity,
+            admin_entity_name: author.admin_key().and(author.name),
             target_id: target.map(|target| target.id.to_string()),
             target_type: target.map(|target| target.resource.word()),
             ip_address: address.map(|address| address.to_string()),

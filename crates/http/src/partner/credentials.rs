@@ -131,7 +131,7 @@ async fn revoke_credential(
             wire::done(RevokedCredential::from(view), "Credential revoked successfully")
         })
     };
-    Ok(credentials::revoke(&call, id, &precondition, None, word).await?)
+    Ok(credentials::revoke(&call, id, &precondition, None, false, word).await?)
 }
 
 /// Rotate a credential

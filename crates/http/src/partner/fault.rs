@@ -5,9 +5,10 @@ use axum::http::HeaderValue;
 use axum::http::StatusCode;
 use axum::http::header::WWW_AUTHENTICATE;
 use axum::response::{IntoResponse, Response};
-use claviger_app::{Error, Kind, State};
+use claviger_app::{Error, Kind, State, candidates};
 use claviger_domain::actor::Refusal;
 use claviger_domain::capability::Capability;
+use claviger_domain::resource_limits::LimitedResource;
 use claviger_domain::secret::SecretVersion;
 use claviger_domain::settings::InvalidLifetime;
 use claviger_domain::text::{InvalidMetadata, InvalidText};
@@ -34,9 +35,15 @@ fn sentence(fault: &Fault) -> (StatusCode, String) {
         Fault::MalformedJson => bad("Request body must be valid JSON"),
         Fault::NotAnObject => bad("Request body must be a JSON object"),
         Fault::BrokenBody => bad("Request body could not be read"),
+        Fault::SlowBody => (StatusCode::REQUEST_TIMEOUT, "Request body arrives too slowly".to_owned()),
         Fault::NotJson => {
             (StatusCode::UNSUPPORTED_MEDIA_TYPE, "Content-Type must be application/json".to_owned())
         }
+        Fault::EncodedBody => {
+            (StatusCode::UNSUPPORTED_MEDIA_TYPE, "Content-Encoding is not supported".to_owned())
+        }
+        Fault::BadHost => bad("Exactly one valid Host header is required"),
+        Fault::BadTransferEncoding => bad("Transfer-Encoding must be chunked, given once"),
         Fault::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "Request body too large".to_owned()),
         Fault::NothingToChange(Kind::Credential) => {
             bad("At least one field (name or description) must be provided")
@@ -48,7 +55,9 @@ fn sentence(fault: &Fault) -> (StatusCode, String) {
         Fault::UnknownRoute => (StatusCode::NOT_FOUND, "Not found".to_owned()),
         Fault::WrongMethod => (StatusCode::METHOD_NOT_ALLOWED, "Method not allowed".to_owned()),
         Fault::TooManyRequests => (StatusCode::TOO_MANY_REQUESTS, "Rate limit exceeded".to_owned()),
-        Fault::Busy => (StatusCode::SERVICE_UNAVAILABLE, "Service temporarily unavailable".to_owned()),
+        Fault::TooMuchInFlight { .. } => {
+            (StatusCode::TOO_MANY_REQUESTS, "Too many bytes in flight".to_owned())
+        }
         Fault::Timeout => (StatusCode::SERVICE_UNAVAILABLE, "Request timed out".to_owned()),
         Fault::Panic => (StatusCode::INTERNAL_SERVER_ERROR, "Internal server error".to_owned()),
     }
@@ -61,7 +70,9 @@ fn of_use_case(error: &Error) -> (StatusCode, String) {
         Error::Refused(refusal) => of_refusal(*refusal),
         Error::AddressNotAllowed => text(StatusCode::FORBIDDEN, "IP address not allowed"),
         // No partner gives scopes, or acts on organizations or roles.
-        Error::BeyondCeiling(_)
+        Error::BeyondCeiling { .. }
+        | Error::BindingRequires(_)
+        | Error::LooserThanMaker(_)
         | Error::BoundElsewhere
         | Error::OnItself
         | Error::Superseded
@@ -72,9 +83,17 @@ fn of_use_case(error: &Error) -> (StatusCode, String) {
         | Error::SystemRole
         | Error::TooManyRoles
         | Error::KeptTooShort(..)
-        | Error::RolesExhausted
         | Error::SlugTaken
+        | Error::LastManagingKey
+        | Error::ExcludesCaller(_)
         | Error::NotEmpty => text(StatusCode::CONFLICT, "The request conflicts with the present state"),
+        Error::AmbiguousEntity(organizations) => (
+            StatusCode::CONFLICT,
+            format!(
+                "entity_name matches several organizations: {}. Rename all but one of them, or set name_verified to false.",
+                candidates(organizations)
+            ),
+        ),
         Error::TooManySecrets => (
             StatusCode::CONFLICT,
             format!(
@@ -82,6 +101,16 @@ fn of_use_case(error: &Error) -> (StatusCode, String) {
                 SecretVersion::MOST
             ),
         ),
+        Error::LimitReached { resource, limit, count } => {
+            let what = match resource {
+                LimitedResource::ApiKeys => "credentials that are not revoked",
+                LimitedResource::Users => "user accounts",
+                LimitedResource::Roles => "roles",
+                LimitedResource::AdminKeys => "admin keys that are not revoked",
+            };
+            let sentence = format!("The organization has {count} {what}, and {limit} at most");
+            (StatusCode::CONFLICT, sentence)
+        }
         Error::LastOwner => text(StatusCode::CONFLICT, "The last owner of an organization cannot be removed"),
         Error::InvalidLifetime(InvalidLifetime::Missing) => {
             text(StatusCode::BAD_REQUEST, "expires_at is required")
@@ -112,6 +141,8 @@ fn of_use_case(error: &Error) -> (StatusCode, String) {
         Error::RepeatUnderWay => {
             text(StatusCode::CONFLICT, "A request with this Idempotency-Key is still being processed")
         }
+        // Usage reports are sent to the gateway surface.
+        Error::TooManyReports { .. } => text(StatusCode::TOO_MANY_REQUESTS, "Rate limit exceeded"),
         Error::Busy | Error::NotCounted(_) | Error::Unavailable(_) => {
             text(StatusCode::SERVICE_UNAVAILABLE, "Service temporarily unavailable")
         }
@@ -216,13 +247,14 @@ fn of_field(Invalid { field, reason }: &Invalid) -> String {
         (_, Reason::TooMany { max }) => format!("{field} must have {max} items or less"),
         (_, Reason::Items) => format!("{field} must be an array of strings"),
         (_, Reason::Empty) => format!("{field} must not be empty"),
-        (_, Reason::Scopes) => format!("{field} must be a scope expression"),
+        (_, Reason::Scopes(_)) => format!("{field} must be a scope expression"),
         (
             _,
             Reason::ScopeList
             | Reason::Limits
             | Reason::Credits
             | Reason::AddressBlocks
+            | Reason::MixedBlock
             | Reason::Span
             | Reason::NotWith(_)
             | Reason::Lookback

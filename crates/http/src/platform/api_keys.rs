@@ -9,10 +9,10 @@ use utoipa_axum::routes;
 
 use super::wire::{self, Envelope, Page, Reply};
 use crate::call::{ManageCredentials, May, ViewCredentials};
-use crate::extract::{Body, IfMatch, NoBody, OptionalBody, Query};
+use crate::extract::{Body, Force, Forceable, IfMatch, NoBody, OptionalBody, Query};
 use crate::fault::{Fault, Reason};
 use crate::fields;
-use crate::path::AnyId;
+use crate::path::{AnyId, any_id};
 
 mod batch;
 mod input;
@@ -51,8 +51,8 @@ pub(super) fn router() -> OpenApiRouter<App> {
 )]
 async fn list_api_keys(May(call, _): May<ViewCredentials>, mut query: Query) -> Result<Reply, Fault> {
     let window = query.window(wire::USUAL_LIMIT)?;
-    let bad_user = |_| Fault::invalid("user_id", Reason::Reference);
-    let user = query.take("user_id").map(|id| UserAccountId::parse_any(&id).map_err(bad_user));
+    let bad_user = || Fault::invalid("user_id", Reason::Reference);
+    let user = query.take("user_id").map(|id| any_id::<UserAccountId>(&id, bad_user));
     let environment = query.take("environment").map(|word| {
         let known = Environment::of_word(&word);
         known.ok_or(Fault::invalid("environment", Reason::Word(&["live", "test"])))
@@ -72,8 +72,10 @@ async fn list_api_keys(May(call, _): May<ViewCredentials>, mut query: Query) -> 
 
 /// Create an API key
 ///
-/// The answer holds the key, this once. Nobody gives scopes they lack; of a key that is bound to a user, the user must
-/// have them as well.
+/// The answer holds the key, this once. You may grant every scope but `admin:` scopes that you do not hold; if the key is
+/// bound to a user, the user must hold them as well. A key for a user needs `admin:users`. Unless your key holds
+/// `api-keys:unrestrict`, the new key keeps your key's expiry, networks and rate limits or stricter ones, and a key with
+/// credits gives none.
 #[utoipa::path(
     post, path = "/admin/v1/api-keys", operation_id = "create_api_key", tag = "API keys",
     security(("platform_key" = ["admin:keys"])),
@@ -113,8 +115,9 @@ async fn get_api_key(
 /// Update an API key
 ///
 /// Changes the fields that are present; in force at the gateway at once. Lists and metadata are replaced, not merged.
-/// Who changes what a key may do, or its metadata, must hold all that it could do and can do then, and no key does so of
-/// itself.
+/// To change what gateways are told of a key or what it may do, you must hold all `admin:` scopes that it has and gets; a
+/// key changes none of that of itself but its name. Unless your key holds `api-keys:unrestrict`, what restricts your key
+/// restricts every key that you change.
 #[utoipa::path(
     patch, path = "/admin/v1/api-keys/{id}", operation_id = "update_api_key", tag = "API keys",
     security(("platform_key" = ["admin:keys"])),
@@ -138,7 +141,8 @@ async fn update_api_key(
 
 /// Revoke an API key
 ///
-/// From now on it is not accepted, for good. What is known of it stays readable.
+/// From now on it is not accepted, for good. What is known of it stays readable. The last key that can manage its
+/// organization's keys ends itself only with `force`.
 #[utoipa::path(
     delete, path = "/admin/v1/api-keys/{id}", operation_id = "revoke_api_key", tag = "API keys",
     security(("platform_key" = ["admin:keys"])),
@@ -156,14 +160,15 @@ async fn revoke_api_key(
     OptionalBody(body): OptionalBody<Reasoned>,
 ) -> Result<Reply, Fault> {
     let (call, reasoned) = body.of(call);
-    let reason = reasoned.read()?;
-    Ok(credentials::revoke(&call, id, &precondition, reason, |seen| tagged(&call, seen)).await?)
+    let (reason, force) = reasoned.read()?;
+    Ok(credentials::revoke(&call, id, &precondition, reason, force, |seen| tagged(&call, seen)).await?)
 }
 
 /// Rotate an API key
 ///
 /// Gives it a new key, shown this once; the ones before it go on working for the overlap. Its id, scopes, limits and
-/// usage stay. Who sees the new key must hold every scope that it has.
+/// usage stay. You must hold every `admin:` scope that it has, and `admin:users` if it is bound to a user; unless your key
+/// holds `api-keys:unrestrict`, it must be restricted as much as yours.
 #[utoipa::path(
     post, path = "/admin/v1/api-keys/{id}/rotate", operation_id = "rotate_api_key", tag = "API keys",
     security(("platform_key" = ["admin:keys"])),
@@ -186,25 +191,29 @@ async fn rotate_api_key(
 
 /// Disable an API key
 ///
-/// It is not accepted until it is enabled again.
+/// It is not accepted until it is enabled again. The last key that can manage its organization's keys disables itself only
+/// with `force=true`.
 #[utoipa::path(
     post, path = "/admin/v1/api-keys/{id}/disable", operation_id = "disable_api_key", tag = "API keys",
     security(("platform_key" = ["admin:keys"])),
-    params(("id" = String, Path, description = "The key's id", example = "key_01h455vb4pex5vsknk084sn02q")),
+    params(
+        ("id" = String, Path, description = "The key's id", example = "key_01h455vb4pex5vsknk084sn02q"),
+        ("force" = Option<bool>, Query, description = "Even if no key is left that can manage the organization's keys, default false", example = false),
+    ),
     responses((status = 200, description = "What is known of it now", body = Envelope<ApiKeyView>)),
 )]
 async fn disable_api_key(
     call: May<ManageCredentials>,
     AnyId(id): AnyId<CredentialId>,
-    body: NoBody,
+    body: Forceable,
 ) -> Result<Reply, Fault> {
-    let (call, _) = body.of(call);
-    Ok(credentials::disable(&call, id, &Precondition::None, |seen| tagged(&call, seen)).await?)
+    let (call, Force(force)) = body.of(call);
+    Ok(credentials::disable(&call, id, &Precondition::None, force, |seen| tagged(&call, seen)).await?)
 }
 
 /// Enable an API key
 ///
-/// It is accepted again. Who does must hold every scope that it has.
+/// It is accepted again. The rules are those of rotating it.
 #[utoipa::path(
     post, path = "/admin/v1/api-keys/{id}/enable", operation_id = "enable_api_key", tag = "API keys",
     security(("platform_key" = ["admin:keys"])),

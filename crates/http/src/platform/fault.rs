@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use super::wire::Metadata;
 use crate::fault::Fault;
-use crate::problem::{Told, told};
+use crate::problem::{Told, binding_requires, told};
 use crate::reply::Reply;
 
 /// Why a request was refused.
@@ -65,6 +65,7 @@ impl Cause {
                     None => "Only the bootstrap key may do that".to_owned(),
                 }
             }
+            Fault::App(Error::BindingRequires(capability)) => binding_requires(Door::Platform, *capability),
             _ => detail,
         };
         (status, Self { code: code(status), message, details: Particulars { reason, field } })

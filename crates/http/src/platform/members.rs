@@ -15,7 +15,7 @@ use crate::call::{ManageOrganizations, May};
 use crate::extract::{Body, IfMatch, NoBody, Query};
 use crate::fault::{Fault, Reason};
 use crate::fields;
-use crate::path::{AnyId, AnyOrganization};
+use crate::path::{AnyId, AnyOrganization, any_id};
 
 pub(super) fn router() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -84,8 +84,7 @@ async fn add_member(
     body: Body<NewMember>,
 ) -> Result<Reply, Fault> {
     let (call, NewMember { user_id, role }) = body.of(call);
-    let bad_user = |_| Fault::invalid("user_id", Reason::Reference);
-    let user = UserAccountId::parse_any(&user_id).map_err(bad_user)?;
+    let user: UserAccountId = any_id(&user_id, || Fault::invalid("user_id", Reason::Reference))?;
     let role = Become::Member(fields::role("role", &role)?);
     let word = |seen| tagged(&call, seen, wire::created);
     Ok(members::set(&call, id, user, &Precondition::None, role, word).await?)

@@ -1,6 +1,7 @@
 //! What keys and records are held to: organizations and the installation say it alike.
 
 use chrono::TimeDelta;
+use claviger_domain::resource_limits::{LimitedResource, ResourceLimits};
 use claviger_domain::settings::{KeptDays, KeyLifetime};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -41,6 +42,29 @@ pub(super) struct RetentionFields {
     usage_days: Option<i64>,
 }
 
+/// How many things one organization may have. `null`: as the installation says, or else 100,000 API keys and users, 500
+/// roles and 1,000 admin keys. What is there already stays when a limit is lowered.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = ResourceLimits, example = json!({"api_keys": 5000, "users": 1000, "roles": null, "admin_keys": null}))]
+pub(super) struct ResourceLimitFields {
+    /// Credentials that are not revoked.
+    #[schema(minimum = 0, maximum = 4294967295_u32)]
+    #[serde(default)]
+    api_keys: Option<i64>,
+    #[schema(minimum = 0, maximum = 4294967295_u32)]
+    #[serde(default)]
+    users: Option<i64>,
+    /// Of its own.
+    #[schema(minimum = 0, maximum = 4294967295_u32)]
+    #[serde(default)]
+    roles: Option<i64>,
+    /// Admin keys that are not revoked.
+    #[schema(minimum = 0, maximum = 4294967295_u32)]
+    #[serde(default)]
+    admin_keys: Option<i64>,
+}
+
 impl LifetimeFields {
     pub(super) fn read(self, field: &str) -> Result<KeyLifetime, Fault> {
         let Self { default_seconds, max_seconds, required } = self;
@@ -72,5 +96,41 @@ impl RetentionFields {
 impl From<KeptDays> for RetentionFields {
     fn from(KeptDays { audit, usage }: KeptDays) -> Self {
         Self { audit_days: audit.map(i64::from), usage_days: usage.map(i64::from) }
+    }
+}
+
+impl ResourceLimitFields {
+    pub(super) fn read(self, field: &str) -> Result<ResourceLimits, Fault> {
+        let Self { api_keys, users, roles, admin_keys } = self;
+        let read = |resource: LimitedResource| {
+            let given = match resource {
+                LimitedResource::ApiKeys => api_keys,
+                LimitedResource::Users => users,
+                LimitedResource::Roles => roles,
+                LimitedResource::AdminKeys => admin_keys,
+            };
+            bounds::count(format!("{field}.{}", resource.word()), given)
+        };
+        let mut fault = None;
+        let limits = ResourceLimits::new(|resource| match read(resource) {
+            Ok(limit) => limit,
+            Err(wrong) => {
+                fault.get_or_insert(wrong);
+                None
+            }
+        });
+        fault.map_or(Ok(limits), Err)
+    }
+}
+
+impl From<ResourceLimits> for ResourceLimitFields {
+    fn from(limits: ResourceLimits) -> Self {
+        let of = |resource| limits.get(resource).map(i64::from);
+        Self {
+            api_keys: of(LimitedResource::ApiKeys),
+            users: of(LimitedResource::Users),
+            roles: of(LimitedResource::Roles),
+            admin_keys: of(LimitedResource::AdminKeys),
+        }
     }
 }

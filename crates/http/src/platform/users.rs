@@ -139,7 +139,7 @@ async fn delete_platform_user(
 ) -> Result<Reply, Fault> {
     let (call, _) = body.of(call);
     let word = |()| wire::one(&call, Deleted::of(id.prefixed()));
-    Ok(users::delete(&call, id, &precondition, word).await?)
+    Ok(users::delete(&call, id, &precondition, true, word).await?)
 }
 
 /// Suspend a user

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::secret_file;
 use super::settings::{SETTINGS, Secrecy};
 use super::sources::{Effective, Origin};
 
@@ -22,6 +23,14 @@ pub(crate) fn reference_table() -> String {
             in_cell(setting.form),
             setting.example
         ));
+        if let (Some(variable), Some(key)) = (secret_file::variable(setting), secret_file::key(setting)) {
+            table.push_str(&format!(
+                "| `{variable}` | `{key}` | none | A file with the value of `{}`, instead of it; others must \
+                 not be able to read it. Form: the path of a file; for example `/run/secrets/{}` |\n",
+                setting.variable,
+                setting.variable.trim_start_matches("CLAVIGER_").to_lowercase()
+            ));
+        }
     }
     table
 }
@@ -42,6 +51,12 @@ pub(crate) fn environment_help() -> String {
             setting.meaning,
             setting.default_text()
         ));
+        if let (Some(variable), Some(key)) = (secret_file::variable(setting), secret_file::key(setting)) {
+            help.push_str(&format!(
+                "\n  {variable} [{key}]\n      A file with the value of {}\n",
+                setting.variable
+            ));
+        }
     }
     help.push_str("\n  CLAVIGER_CONFIG\n      The configuration file, like --config");
     help
@@ -55,7 +70,11 @@ pub(crate) fn effective_table(effective: &Effective) -> String {
         .map(|(setting, origin)| {
             let value =
                 (setting.get)(&effective.config).unwrap_or_else(|| format!("({})", setting.default_text()));
-            [setting.variable.to_owned(), value, origin_text(*origin, effective)]
+            let mut from = origin_text(*origin, effective);
+            if let Some(file) = effective.config.secret_files.get(setting.variable) {
+                from = format!("{from}, the file {}", file.display());
+            }
+            [setting.variable.to_owned(), value, from]
         })
         .collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
@@ -84,6 +103,8 @@ pub(crate) fn effective_json(effective: &Effective) -> Value {
                     Origin::File => "file",
                     Origin::Environment => "environment",
                 },
+                "secret_file": effective.config.secret_files.get(setting.variable)
+                    .map(|file| file.display().to_string()),
             })
         })
         .collect();

@@ -75,7 +75,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         secrecy: Secrecy::Open,
         meaning: "Holds the embedded database, its peppers and the journal of decided calls, for one server; made with mode 0700 \
                   when missing",
-        set: |config, text| store(&mut config.data_dir, value::directory(text)),
+        set: |config, text| store(&mut config.data_dir, value::path(text)),
         get: |config| shown(config.data_dir.display()),
     },
     Setting {
@@ -103,6 +103,19 @@ pub(crate) const SETTINGS: &[Setting] = &[
         get: |config| config.keys.bootstrap.as_ref().map(|_| HIDDEN.to_owned()),
     },
     Setting {
+        variable: "CLAVIGER_BOOTSTRAP_KEY_OUTPUT",
+        key: "keys.bootstrap_output",
+        kind: Kind::Text,
+        otherwise: Some("standard output"),
+        form: "the path of a file that does not exist yet",
+        example: "/var/lib/claviger/bootstrap-key",
+        secrecy: Secrecy::Open,
+        meaning: "Where the first start writes the bootstrap key it makes, with mode 0600, so that no service log \
+                  has it. `claviger serve --quiet-first-start` is this with `bootstrap-key` in the data directory",
+        set: |config, text| store(&mut config.keys.bootstrap_output, value::path(text).map(Some)),
+        get: |config| config.keys.bootstrap_output.as_ref().map(|path| path.display().to_string()),
+    },
+    Setting {
         variable: "CLAVIGER_PEPPERS",
         key: "keys.peppers",
         kind: Kind::List,
@@ -127,6 +140,38 @@ pub(crate) const SETTINGS: &[Setting] = &[
         meaning: "Requests that one key may make in a minute on the admin surfaces, 100 of them batches at most; 0 is no limit",
         set: |config, text| store(&mut config.limits.admin_per_minute, value::number(text, &(0..=1_000_000))),
         get: |config| shown(config.limits.admin_per_minute),
+    },
+    Setting {
+        variable: "CLAVIGER_ADMIN_LIMIT_PER_ORGANIZATION",
+        key: "limits.admin_per_organization",
+        kind: Kind::Integer,
+        otherwise: None,
+        form: "a whole number from 0 to 1000000",
+        example: "5000",
+        secrecy: Secrecy::Open,
+        meaning: "Requests that all keys of one organization together may make in a minute on the admin surfaces; 0 is no limit",
+        set: |config, text| {
+            store(&mut config.limits.admin_per_organization, value::number(text, &(0..=1_000_000)))
+        },
+        get: |config| shown(config.limits.admin_per_organization),
+    },
+    Setting {
+        variable: "CLAVIGER_REPORTS_LIMIT_PER_MINUTE",
+        key: "limits.reports_per_minute",
+        kind: Kind::Integer,
+        otherwise: None,
+        form: "0, or a whole number from 1000 to 100000000",
+        example: "600000",
+        secrecy: Secrecy::Open,
+        meaning: "Usage reports that one organization may send in a minute; 0 is no limit",
+        set: |config, text| {
+            let reports = match text {
+                "0" => Ok(0),
+                text => value::number(text, &(1_000..=100_000_000)),
+            };
+            store(&mut config.limits.reports_per_minute, reports)
+        },
+        get: |config| shown(config.limits.reports_per_minute),
     },
     Setting {
         variable: "CLAVIGER_JOURNAL_MAX_MIB",

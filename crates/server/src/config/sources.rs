@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use super::Config;
 use super::settings::{Kind, SETTINGS, Secrecy, Setting};
 use super::value::Reason;
+use super::{Config, secret_file};
 use crate::failure::Failure;
 
 const PREFIX: &str = "CLAVIGER_";
@@ -57,20 +57,33 @@ pub(crate) fn load(sources: &Sources) -> Result<Effective, Failure> {
     let mut origins = Vec::with_capacity(SETTINGS.len());
     for setting in SETTINGS {
         let mut origin = Origin::Default;
+        let named = |key: &str| format!("{key} in {file_name}");
         if let Some(value) = in_file.get(setting.key) {
             origin = Origin::File;
-            let text = text_of(setting, value);
-            apply(
-                setting,
-                &mut config,
-                &format!("{} in {file_name}", setting.key),
-                text.as_deref(),
-                &mut wrong,
-            );
+            apply(setting, &mut config, &named(setting.key), text_of(setting, value).as_deref(), &mut wrong);
+        }
+        let key = secret_file::key(setting);
+        if let Some((key, value)) = key.and_then(|key| in_file.get(&key).map(|value| (named(&key), value))) {
+            if origin == Origin::File {
+                wrong.push(twice(&named(setting.key), &key));
+            }
+            origin = Origin::File;
+            match value.as_str() {
+                Some(path) => apply_file(setting, &mut config, &key, path, &mut wrong),
+                None => wrong.push(format!("{key} must be text: the path of a file")),
+            }
         }
         if let Some(text) = environment.get(setting.variable) {
             origin = Origin::Environment;
             apply(setting, &mut config, setting.variable, Some(text), &mut wrong);
+        }
+        let variable = secret_file::variable(setting);
+        if let Some((variable, path)) = variable.and_then(|name| environment.get_key_value(&name)) {
+            if origin == Origin::Environment {
+                wrong.push(twice(setting.variable, variable));
+            }
+            origin = Origin::Environment;
+            apply_file(setting, &mut config, variable, path, &mut wrong);
         }
         origins.push(origin);
     }
@@ -92,11 +105,17 @@ fn environment(given: &[(OsString, OsString)], wrong: &mut Vec<String>) -> BTree
         if is_kubernetes(&name, &value.to_string_lossy()) {
             continue;
         }
-        let names = SETTINGS.iter().map(|setting| setting.variable).chain([FILE_VARIABLE]);
-        if !names.clone().any(|known| known == name) {
+        let files = SETTINGS.iter().filter_map(secret_file::variable);
+        let names: Vec<String> = SETTINGS
+            .iter()
+            .map(|setting| setting.variable.to_owned())
+            .chain([FILE_VARIABLE.to_owned()])
+            .chain(files)
+            .collect();
+        if !names.iter().any(|known| *known == name) {
             wrong.push(format!(
                 "{name} is not a variable of Claviger{}; `claviger --help` lists them",
-                meant(&name, names)
+                meant(&name, names.iter().map(String::as_str))
             ));
             continue;
         }
@@ -159,7 +178,9 @@ fn flatten<'t>(
 ) {
     for (name, value) in table {
         let key = if above.is_empty() { name.clone() } else { format!("{above}.{name}") };
-        let is_setting = SETTINGS.iter().any(|setting| setting.key == key);
+        let is_setting = SETTINGS
+            .iter()
+            .any(|setting| setting.key == key || secret_file::key(setting).is_some_and(|file| file == key));
         let is_section = SETTINGS.iter().any(|setting| setting.key.starts_with(&format!("{key}.")));
         match value {
             Value::Table(inner) if is_section => flatten(&key, inner, file, found, wrong),
@@ -186,6 +207,21 @@ fn text_of(setting: &Setting, value: &Value) -> Option<String> {
     }
 }
 
+/// As [`apply`], of a value that stands in the file at `path`.
+fn apply_file(setting: &Setting, config: &mut Config, name: &str, path: &str, wrong: &mut Vec<String>) {
+    match secret_file::read(Path::new(path)) {
+        Ok(text) => {
+            apply(setting, config, &format!("{name} ({path})"), Some(&text), wrong);
+            config.secret_files.insert(setting.variable, PathBuf::from(path));
+        }
+        Err(reason) => wrong.push(format!("{name} {reason}")),
+    }
+}
+
+fn twice(value: &str, file: &str) -> String {
+    format!("{value} and {file} are both set; remove one of them")
+}
+
 fn apply(setting: &Setting, config: &mut Config, name: &str, text: Option<&str>, wrong: &mut Vec<String>) {
     let outcome = match text {
         None => Err(Reason("it is a TOML value of another type")),
@@ -198,6 +234,8 @@ fn apply(setting: &Setting, config: &mut Config, name: &str, text: Option<&str>,
         }
         Some(text) => (setting.set)(config, text),
     };
+    // What an earlier source said does not hold any more.
+    config.secret_files.remove(setting.variable);
     if let Err(Reason(reason)) = outcome {
         let value = match text {
             Some(text) if setting.secrecy == Secrecy::Open && !text.is_empty() => format!(" {text:?}"),

@@ -1,6 +1,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use claviger_domain::secret::KeyFormat;
@@ -107,6 +108,7 @@ fn each_wrong_value_names_the_setting_the_form_and_an_example() {
         ("CLAVIGER_DATABASE_URL", "mysql://db/x"),
         ("CLAVIGER_DATABASE_URL", "claviger.db"),
         ("CLAVIGER_BOOTSTRAP_KEY", "iiak_bootstrap_0000000000000000000000000000000000000000"),
+        ("CLAVIGER_BOOTSTRAP_KEY_OUTPUT", ""),
         ("CLAVIGER_PEPPERS", "1:abcd"),
         ("CLAVIGER_PEPPERS", ""),
         ("CLAVIGER_ADMIN_LIMIT_PER_MINUTE", "many"),
@@ -337,4 +339,94 @@ fn examples_are_right_and_settings_are_told_apart() {
         }
         assert!(!setting.default_text().is_empty(), "{}", setting.variable);
     }
+}
+
+/// A file with these contents and this mode.
+fn secret_file(directory: &Path, contents: &str, mode: u32) -> String {
+    let path = directory.join("secret");
+    drop(fs::remove_file(&path));
+    fs::write(&path, contents).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn secrets_are_read_from_files() {
+    let directory = tempfile::tempdir().unwrap();
+    let key = bootstrap_key();
+    let url = "postgres://claviger:hunter2@db/claviger";
+    for (variable, toml_key, secret) in [
+        ("CLAVIGER_BOOTSTRAP_KEY", "[keys]\nbootstrap_file", key.expose()),
+        ("CLAVIGER_PEPPERS", "[keys]\npeppers_file", PEPPER),
+        ("CLAVIGER_DATABASE_URL", "[database]\nurl_file", url),
+    ] {
+        for (end, mode) in [("", 0o600), ("\n", 0o400), ("\r\n", 0o440)] {
+            let path = secret_file(directory.path(), &format!("{secret}{end}"), mode);
+            let by_variable = from_environment(&[(&format!("{variable}_FILE"), &path)]).unwrap();
+            let by_file = from_file(&format!("{toml_key} = '{path}'\n")).unwrap();
+            for (effective, from) in [(by_variable, Origin::Environment), (by_file, Origin::File)] {
+                assert_eq!(origin(&effective, variable), from);
+                let config = &effective.config;
+                assert!(match variable {
+                    "CLAVIGER_BOOTSTRAP_KEY" =>
+                        config.keys.bootstrap.as_ref().map(Plaintext::expose) == Some(secret),
+                    "CLAVIGER_PEPPERS" => config.keys.peppers.is_some(),
+                    _ => config.database_url().expose() == secret,
+                });
+                let (table, json) = (effective_table(&effective), effective_json(&effective).to_string());
+                for shown in [table, json, format!("{effective:?}")] {
+                    assert!(shown.contains(&path), "{shown}");
+                    assert!(!shown.contains(secret) && !shown.contains("hunter2"), "{shown}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn each_wrong_secret_file_names_the_variable_the_file_and_what_is_wrong() {
+    let directory = tempfile::tempdir().unwrap();
+    let missing = directory.path().join("missing").to_str().unwrap().to_owned();
+    let here = directory.path().to_str().unwrap().to_owned();
+    let refused = |path: &str, words: &str| {
+        let sentence = refusal(from_environment(&[("CLAVIGER_PEPPERS_FILE", path)]));
+        assert!(sentence.starts_with("CLAVIGER_PEPPERS_FILE "), "{sentence}");
+        assert!(sentence.contains(path) && sentence.contains(words), "{sentence}");
+        assert!(!sentence.contains("00112233"), "{sentence}");
+        let sentence = refusal(from_file(&format!("[keys]\npeppers_file = '{path}'\n")));
+        assert!(sentence.starts_with("keys.peppers_file in "), "{sentence}");
+        assert!(sentence.contains(path) && sentence.contains(words), "{sentence}");
+    };
+    refused(&missing, "does not exist");
+    refused(&here, "is a directory");
+    refused("", "must be the path of a file");
+    for mode in [0o604, 0o644, 0o660, 0o444] {
+        refused(&secret_file(directory.path(), PEPPER, mode), &format!("(mode {mode:04o})"));
+    }
+    refused(&secret_file(directory.path(), "\n", 0o600), "is empty");
+    refused(&secret_file(directory.path(), &PEPPER[..40], 0o600), "64 hexadecimal characters");
+    refused(&secret_file(directory.path(), &"0".repeat(70_000), 0o600), "is larger than");
+    assert!(refusal(from_file("[keys]\npeppers_file = 7\n")).contains("must be text"));
+}
+
+#[test]
+fn a_secret_and_its_file_are_not_both_given_and_the_environment_still_wins() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = secret_file(directory.path(), PEPPER, 0o600);
+    let sentence =
+        refusal(from_environment(&[("CLAVIGER_PEPPERS", PEPPER), ("CLAVIGER_PEPPERS_FILE", &path)]));
+    assert!(sentence.contains("CLAVIGER_PEPPERS and CLAVIGER_PEPPERS_FILE are both set"), "{sentence}");
+    let sentence = refusal(from_file(&format!("[keys]\npeppers = ['{PEPPER}']\npeppers_file = '{path}'\n")));
+    assert!(sentence.contains("are both set") && sentence.contains("keys.peppers_file in "), "{sentence}");
+
+    let toml = directory.path().join("claviger.toml");
+    fs::write(&toml, format!("[keys]\npeppers_file = '{path}'\n")).unwrap();
+    let effective = load(&Sources {
+        named_file: Some(toml),
+        environment: environment(&[("CLAVIGER_PEPPERS", &PEPPER.replacen('1', "7", 1))]),
+        ..Sources::default()
+    })
+    .unwrap();
+    assert_eq!(format!("{:?}", effective.config.keys.peppers.as_ref().unwrap()), "[7]");
+    assert!(effective.config.secret_files.is_empty());
 }

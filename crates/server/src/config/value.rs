@@ -8,6 +8,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use claviger_app::Durability;
+use claviger_domain::address::comparable;
 use claviger_domain::secret::{KeyFormat, Plaintext};
 use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
@@ -23,7 +24,7 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, Reason> {
     text.parse().map_err(|_| Reason("it is not an IP address with a port"))
 }
 
-pub(super) fn directory(text: &str) -> Result<PathBuf, Reason> {
+pub(super) fn path(text: &str) -> Result<PathBuf, Reason> {
     if text.contains('\0') {
         return Err(Reason("a path has no NUL"));
     }
@@ -54,10 +55,11 @@ pub(super) fn networks(text: &str) -> Result<Vec<IpNet>, Reason> {
 
 fn network(text: &str) -> Result<IpNet, Reason> {
     let alone = text.parse::<IpAddr>().map(IpNet::from);
-    alone
+    let network = alone
         .or_else(|_| text.parse::<IpNet>())
         .map(|network| network.trunc())
-        .map_err(|_| Reason("one is not a network"))
+        .map_err(|_| Reason("one is not a network"))?;
+    comparable(network).map_err(|_| Reason("one mixes IPv4-mapped (::ffff:0:0/96) and other IPv6 addresses"))
 }
 
 pub(super) fn bootstrap_key(text: &str) -> Result<Plaintext, Reason> {

@@ -1,6 +1,7 @@
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::{ConnectInfo, Path};
-use axum::routing::get;
+use axum::routing::{get, post};
 use futures_util::stream::unfold;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::oneshot;
@@ -8,6 +9,9 @@ use tokio::task::JoinHandle;
 use tower::ServiceExt;
 
 use super::*;
+
+/// More than the kernel keeps for a client that does not read.
+const LARGE: usize = 64 << 20;
 
 struct Running {
     address: SocketAddr,
@@ -39,7 +43,15 @@ async fn start(limits: Limits) -> Running {
         });
         Body::from_stream(parts)
     };
-    let router = router.route("/drip/{milliseconds}", get(drip));
+    let large = async || vec![7_u8; LARGE];
+    let endless = async || {
+        Body::from_stream(unfold((), |()| async { Some((Ok::<_, Infallible>(vec![7_u8; 1 << 20]), ())) }))
+    };
+    let router = router
+        .route("/drip/{milliseconds}", get(drip))
+        .route("/echo", post(async |body: Bytes| body))
+        .route("/large", get(large))
+        .route("/endless", get(endless));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();
@@ -65,7 +77,9 @@ fn limits() -> Limits {
         trusted_proxies: Vec::new(),
         first_head: Duration::from_secs(10),
         silence: Duration::from_secs(10),
+        unread: Duration::from_secs(10),
         grace: Duration::from_secs(10),
+        arrival: Duration::from_secs(3),
     }
 }
 
@@ -140,6 +154,55 @@ async fn the_grace_has_an_end() {
     server.stop.send(()).unwrap();
     assert_eq!(timeout(Duration::from_secs(5), server.ended).await.unwrap().unwrap(), Ended::Cut(1));
     assert_eq!(rest(&mut busy).await, "");
+}
+
+/// At shutdown, each of these is closed long before the grace is over.
+#[tokio::test]
+async fn a_request_that_does_not_arrive_does_not_hold_up_the_shutdown() {
+    for part in [
+        "",
+        "GET /peer HTTP/1.1\r\nho",
+        "POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nhalf",
+        "POST /echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhalf",
+        "GET /peer HTTP/1.1\r\nhost: x\r\n\r\nGET /pe",
+    ] {
+        let arrival = Duration::from_millis(200);
+        let server = start(Limits { grace: Duration::from_secs(60), arrival, ..limits() }).await;
+        let mut halting = send(server.address, part).await;
+        let mut busy = send(server.address, "GET /wait/600 HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        sleep(Duration::from_millis(100)).await;
+        server.stop.send(()).unwrap();
+        let ended = timeout(Duration::from_secs(5), server.ended).await.expect("still waiting").unwrap();
+        assert_eq!(ended, Ended::AllFinished, "{part}");
+        drop(halting.read_to_end(&mut Vec::new()).await);
+        assert!(rest(&mut busy).await.ends_with("waited"), "a request that had arrived is answered");
+    }
+}
+
+#[tokio::test]
+async fn the_rest_of_a_request_may_arrive_during_the_shutdown() {
+    let server = start(limits()).await;
+    let half = "POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nfirst";
+    let mut halting = send(server.address, half).await;
+    sleep(Duration::from_millis(100)).await;
+    server.stop.send(()).unwrap();
+    sleep(Duration::from_millis(100)).await;
+    halting.write_all(b"+rest").await.unwrap();
+    assert!(rest(&mut halting).await.ends_with("first+rest"));
+    assert_eq!(server.ended.await.unwrap(), Ended::AllFinished);
+}
+
+#[tokio::test]
+async fn an_answer_that_the_client_takes_slowly_is_finished_during_the_shutdown() {
+    let arrival = Duration::from_millis(100);
+    let server = start(Limits { arrival, ..limits() }).await;
+    let mut slow = send(server.address, "GET /large HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    sleep(Duration::from_millis(300)).await;
+    server.stop.send(()).unwrap();
+    sleep(4 * arrival).await;
+    let answer = rest(&mut slow).await;
+    assert!(answer.ends_with(&"x".repeat(LARGE)), "{} bytes came", answer.len());
+    assert_eq!(server.ended.await.unwrap(), Ended::AllFinished);
 }
 
 #[tokio::test]
@@ -220,5 +283,46 @@ async fn an_address_beyond_its_limit_is_closed_and_takes_no_slot() {
         let mut stream = send(server.address, "GET /peer HTTP/1.1\r\nhost: x\r\n\r\n").await;
         assert!(some(&mut stream).await.starts_with("HTTP/1.1 200 "));
         streams.push(stream);
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_its_answer_is_disconnected() {
+    let unread = Duration::from_millis(400);
+    let server = start(Limits { unread, ..limits() }).await;
+    let mut idle = send(server.address, "GET /large HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    let mut slow = send(server.address, "GET /large HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+    let mut stream = send(server.address, "GET /endless HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    // Something is taken every now and then: that is slow, and no reason to be cut.
+    let mut taken = 0;
+    let mut buffer = vec![0; 8 << 20];
+    for _ in 0..8 {
+        sleep(unread / 4).await;
+        let until = taken + (4 << 20);
+        while taken < until {
+            taken += slow.read(&mut buffer).await.unwrap();
+        }
+    }
+    loop {
+        match slow.read(&mut buffer).await.unwrap() {
+            0 => break,
+            count => taken += count,
+        }
+    }
+    assert!(taken > LARGE, "the whole answer: {taken}");
+    let mut read = 0;
+    let cut = loop {
+        match timeout(Duration::from_secs(5), idle.read(&mut buffer)).await.expect("still open") {
+            Ok(0) | Err(_) => break read,
+            Ok(count) => read += count,
+        }
+    };
+    assert!(cut < LARGE, "it was cut: {cut}");
+    // A stream that is not read has a time limit of its own.
+    let mut read = 0;
+    while read < LARGE {
+        let count = timeout(Duration::from_secs(5), stream.read(&mut buffer)).await.expect("silent").unwrap();
+        assert!(count > 0, "it goes on");
+        read += count;
     }
 }

@@ -119,7 +119,7 @@ fn another_database_needs_given_peppers_and_memory_needs_none() {
     let data = tempfile::tempdir().unwrap();
     let postgres = ("CLAVIGER_DATABASE_URL", "postgres://db/claviger");
     let sentence = sentence(of(&config(data.path(), &[postgres]), &OsEntropy));
-    assert!(sentence.starts_with("CLAVIGER_PEPPERS must be set"), "{sentence}");
+    assert!(sentence.starts_with("CLAVIGER_PEPPERS or CLAVIGER_PEPPERS_FILE must be set"), "{sentence}");
     let given =
         of(&config(data.path(), &[postgres, ("CLAVIGER_PEPPERS", &format!("1:{ONE}"))]), &OsEntropy).unwrap();
     assert_eq!(sealed(&given), sealed(&parse(&format!("1:{ONE}")).unwrap()));

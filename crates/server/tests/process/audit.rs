@@ -3,8 +3,9 @@
 use std::io::Write;
 use std::process::Stdio;
 
+use reqwest::StatusCode;
 use sea_orm::{ConnectionTrait, Database};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{Finished, Installation};
 
@@ -152,4 +153,49 @@ fn what_cannot_be_read_is_not_called_broken() {
     std::fs::write(installation.path("log"), exported).unwrap();
     let strange = installation.run_with(&["audit", "verify", "--file", "log"], &other);
     assert!(strange.code == Some(1) && strange.out.contains("are these the peppers"), "{strange:?}");
+}
+
+/// What `GET path` streams, as text.
+async fn streamed(address: std::net::SocketAddr, path: &str, key: &str) -> String {
+    let answer = reqwest::Client::new().get(format!("http://{address}{path}")).bearer_auth(key).send().await;
+    let answer = answer.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    answer.text().await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_exported_over_http_verifies_whole_or_filtered() {
+    let installation = Installation::new();
+    let server = installation.start();
+    let bootstrap = server.bootstrap_key();
+    let (_, made) = server.post("/admin/v1/organizations", &bootstrap, &json!({"name": "Acme"})).await;
+    let organization = made["data"]["id"].as_str().unwrap().to_owned();
+    let key = json!({"organization_id": organization, "name": "Console", "scopes": ["*"]});
+    let (status, made) = server.post("/admin/v1/api-keys", &bootstrap, &key).await;
+    assert_eq!(status, StatusCode::CREATED, "{made}");
+    let key = made["data"]["key"].as_str().unwrap().to_owned();
+    let own = format!("/v1/organizations/{organization}");
+    for name in ["Ada", "Bob", "Eve"] {
+        server.get(&format!("{own}/users"), &key).await;
+        // Reads are written in batches.
+        tokio::time::sleep(std::time::Duration::from_millis(1200)).await;
+        server.post(&format!("{own}/users"), &key, &json!({"name": name})).await;
+    }
+    for (path, key) in [("/admin/v1/audit-logs".to_owned(), &bootstrap), (format!("{own}/audit-logs"), &key)]
+    {
+        let whole = streamed(server.address, &format!("{path}?format=ndjson"), key).await;
+        let said = tokio::task::block_in_place(|| verify(&installation, &[], &whole).success());
+        assert!(!said.contains("filtered"), "{said}");
+        assert!(whole.contains(".read"), "reads are part of the chain: {whole}");
+        let reads = if path.starts_with("/admin") { "include_reads" } else { "includeReads" };
+        let filtered = streamed(server.address, &format!("{path}?format=ndjson&{reads}=false"), key).await;
+        let said = tokio::task::block_in_place(|| verify(&installation, &[], &filtered).success());
+        assert!(said.contains("this export is filtered: {"), "{said}");
+        assert!(said.contains("not checked is what the filter left out"), "{said}");
+        let mut fewer: Vec<_> = filtered.lines().collect();
+        fewer.remove(2);
+        let finished = tokio::task::block_in_place(|| verify(&installation, &[], &(fewer.join("\n") + "\n")));
+        assert!(finished.code == Some(1) && finished.out.contains("the seal does not hold"), "{finished:?}");
+    }
+    tokio::task::block_in_place(|| server.stop());
 }

@@ -85,6 +85,21 @@ async fn the_grace_has_an_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_half_sent_body_does_not_hold_up_the_end() {
+    let installation = Installation::new();
+    let mut server = installation.start_with(&[("CLAVIGER_SHUTDOWN_GRACE_SECONDS", "3600")]);
+    let key = server.admin_key(&server.bootstrap_key(), "Acme").await;
+    let mut request = begun(&server, &key).await;
+    server.signal(Signal::TERM);
+    // Support waits for a minute at most, which is far from the grace.
+    assert!(server.ended().success(), "{}", server.log());
+    assert!(server.log().contains("closed connections whose request had not arrived"), "{}", server.log());
+    let mut answer = Vec::new();
+    drop(request.read_to_end(&mut answer).await);
+    assert!(answer.is_empty(), "{}", String::from_utf8_lossy(&answer));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_second_signal_stops_at_once() {
     let installation = Installation::new();
     let mut server = installation.start_with(&[("CLAVIGER_SHUTDOWN_GRACE_SECONDS", "3600")]);

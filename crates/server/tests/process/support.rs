@@ -73,16 +73,24 @@ impl Installation {
 
     /// Starts the server and waits until it listens.
     pub(crate) fn start_with(&self, environment: &[(&str, &str)]) -> Server {
-        let mut command = self.command(&[]);
-        command.env("CLAVIGER_ADMIN_LIMIT_PER_MINUTE", "0").envs(environment.iter().copied());
+        let mut server = self.spawn(&[], environment);
+        server.address = server.wait_for(Server::logged_address);
+        server
+    }
+
+    /// As [`start_with`](Self::start_with), with arguments, and without waiting: it may also end by itself.
+    pub(crate) fn spawn(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Server {
+        let mut command = self.command(arguments);
+        command
+            .env("CLAVIGER_ADMIN_LIMIT_PER_MINUTE", "0")
+            .env("CLAVIGER_ADMIN_LIMIT_PER_ORGANIZATION", "0")
+            .env("CLAVIGER_REPORTS_LIMIT_PER_MINUTE", "0")
+            .envs(environment.iter().copied());
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let out = collect(child.stdout.take().unwrap());
         let log = collect(child.stderr.take().unwrap());
-        let mut server =
-            Server { child, out, log, address: SocketAddr::from(([0, 0, 0, 0], 0)), client: Client::new() };
-        server.address = server.wait_for(Server::logged_address);
-        server
+        Server { child, out, log, address: SocketAddr::from(([0, 0, 0, 0], 0)), client: Client::new() }
     }
 }
 
@@ -138,6 +146,11 @@ impl Server {
         self.log.lock().unwrap().clone()
     }
 
+    /// The process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The key that was printed on the first start.
     pub(crate) fn bootstrap_key(&self) -> String {
         self.wait_for(|server| {
@@ -178,6 +191,22 @@ impl Server {
     pub(crate) fn kill(&mut self) {
         self.signal(Signal::KILL);
         self.ended();
+    }
+
+    /// Waits until it listens or has ended; tells whether it listens.
+    pub(crate) fn settle(&mut self) -> bool {
+        let begun = Instant::now();
+        loop {
+            if let Some(address) = self.logged_address() {
+                self.address = address;
+                return true;
+            }
+            if self.child.try_wait().unwrap().is_some() {
+                return false;
+            }
+            assert!(begun.elapsed() < PATIENCE, "neither listens nor ends; log:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
 
     /// Waits until `look` sees something.

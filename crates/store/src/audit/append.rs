@@ -8,9 +8,9 @@ use sea_orm::{IntoActiveModel, QueryOrder, QuerySelect};
 
 use super::row::{Column, Entity, Model};
 use super::{AuditLog, details_of, head, json_of};
-use crate::StoreError;
 use crate::page::AT_ONCE;
 use crate::value::unsigned;
+use crate::{PepperChecks, StoreError};
 
 impl<C: ConnectionTrait> AuditLog<'_, C> {
     /// Adds entries, in the transaction of what they tell of: each at the end of its chain, those of one chain
@@ -89,8 +89,14 @@ impl<C: ConnectionTrait> AuditLog<'_, C> {
     async fn end_of(&self, keys: &AuditKeys, sealed: &SealedHead) -> Result<(Head, bool), StoreError> {
         let head = sealed.head;
         let is_new = sealed.seal.is_none() && head == Head::new(head.chain);
-        if !is_new && keys.holds(sealed) == Some(true) {
+        let holds = keys.holds(sealed);
+        if !is_new && holds == Some(true) {
             return Ok((head, true));
+        }
+        // Another process seals with a pepper that this one was not started with. A version that no process ever
+        // had was written by somebody else.
+        if !is_new && holds.is_none() && PepperChecks(self.0).is_known_unscoped(sealed.pepper).await? {
+            return Err(StoreError::MissingPepper(sealed.pepper));
         }
         let last: Option<(i64, Vec<u8>)> = Entity::find()
             .select_only()

@@ -34,7 +34,7 @@ mod row {
 }
 
 use row::Model;
-pub(super) use row::{Column, Entity};
+pub(crate) use row::{Column, Entity};
 
 /// Damage is no error here: what cannot be read was not sealed so.
 impl From<Model> for SealedHead {

@@ -1,18 +1,22 @@
 //! The audit log: what is written is read back, and filters show what they name.
 
+use std::time::Duration;
+
 use claviger_domain::actor::Owner;
 use claviger_domain::audit::{Author, AuthorKind, Detail, Entry, Resource, Target, Verb};
 use claviger_domain::ids::{AdminKeyId, AuditEntryId};
+use tokio::sync::Notify;
 
 use super::fixtures::{Dice, at, audit_keys, entry, owner, partner, uuid, window, write};
-use crate::{AuditFilter, Change, Store, Tables};
+use crate::{AuditFilter, Change, Changed, Store, Tables};
 
 on_each_database!(
     entries_are_read_back,
     filters_agree_with_the_entries,
     many_are_written_at_once,
     a_batch_that_comes_again_is_there_once,
-    changes_are_fed_in_their_order
+    changes_are_fed_in_the_order_of_insertion,
+    a_running_transaction_is_known_until_it_ends
 );
 
 async fn read_back(store: &Store, written: &Entry) {
@@ -31,7 +35,7 @@ async fn entries_are_read_back(store: Store) {
     read_back(&store, &bare).await;
     let text = |text: &str| Detail::Text(text.to_owned());
     let full = Entry {
-        author: Author { entity: Some("Acme 'n' Söhne".into()), ..entry(2, "usage.read", &author).author },
+        author: Author { name: Some("Acme 'n' Söhne".into()), ..entry(2, "usage.read", &author).author },
         target: Some(Target { resource: Resource::UserAccount, id: uuid(3, 1) }),
         address: Some("2001:db8::1".parse().unwrap()),
         details: vec![
@@ -49,7 +53,7 @@ async fn entries_are_read_back(store: Store) {
     let mut n = 2;
     for kind in AuthorKind::ALL {
         n += 1;
-        let author_without_key = Author { kind: *kind, id: None, entity: None, organization: None };
+        let author_without_key = Author { kind: *kind, ..Author::UNKNOWN };
         read_back(&store, &Entry { author: author_without_key, address, ..entry(n, "usage.read", &author) })
             .await;
     }
@@ -76,8 +80,9 @@ async fn filters_agree_with_the_entries(store: Store) {
             entry.author = Author {
                 kind: AuthorKind::Bootstrap,
                 id: Some(uuid(8, 1)),
-                entity: None,
+                name: None,
                 organization: None,
+                user: None,
             };
         }
         entry.target = (dice.below(3) > 0)
@@ -132,11 +137,12 @@ async fn compare(store: &Store, newest_first: &[Entry], owner: Owner, filter: Au
     }
 }
 
-async fn changes_are_fed_in_their_order(store: Store) {
+async fn changes_are_fed_in_the_order_of_insertion(store: Store) {
     let author = partner(&store, 1).await;
-    let first = AuditEntryId::from_uuid(uuid::Uuid::nil());
-    let after = async |entry, most| store.audit_log().changes_after_unscoped(entry, most).await.unwrap();
-    assert_eq!(after(first, 10).await, vec![]);
+    let after =
+        async |revision, limit| store.audit_log().changes_after_unscoped(revision, limit).await.unwrap();
+    assert_eq!(after(0, 10).await, vec![]);
+    assert_eq!(store.audit_log().last_revision_unscoped().await.unwrap(), 0);
     let mut dice = Dice(2);
     let mut entries = Vec::new();
     for n in 1..=60 {
@@ -147,22 +153,66 @@ async fn changes_are_fed_in_their_order(store: Store) {
         let target = (dice.below(3) > 0).then_some(target);
         entries.push(Entry { target, ..entry(n, &action, &author) });
     }
-    let mut written = entries.clone();
-    written.reverse();
-    write(&store, async |tx| tx.audit_log().append(&audit_keys(), &written).await).await.unwrap();
+    // What is inserted last comes last, whatever its time.
+    entries.reverse();
+    for entry in &entries {
+        let entries = std::slice::from_ref(entry);
+        write(&store, async |tx| tx.audit_log().append(&audit_keys(), entries).await).await.unwrap();
+    }
     let expected: Vec<_> = entries
         .iter()
-        .filter(|entry| entry.action.verb.is_change())
-        .filter_map(|entry| {
-            let Target { resource, id } = entry.target?;
-            Some(Change { entry: entry.id, at: entry.at, resource: Some(resource), target: id })
+        .map(|entry| {
+            let target = entry.target.filter(|_| entry.action.verb.is_change());
+            let changed =
+                target.map(|Target { resource, id }| Changed { resource: Some(resource), target: id });
+            (entry.id, changed)
         })
         .collect();
-    assert!((20..50).contains(&expected.len()), "{}", expected.len());
-    assert_eq!(after(first, u64::MAX).await, expected);
-    assert_eq!(after(first, 7).await, expected[..7]);
-    assert_eq!(after(expected[6].entry, 7).await, expected[7..14]);
-    assert_eq!(after(expected[expected.len() - 1].entry, 7).await, []);
+    let changes = after(0, u64::MAX).await;
+    assert!(changes.is_sorted_by(|one, next| one.revision < next.revision));
+    let fed = |changes: &[Change]| changes.iter().map(|it| (it.entry, it.changed)).collect::<Vec<_>>();
+    assert_eq!(fed(&changes), expected);
+    assert_eq!(fed(&after(0, 7).await), expected[..7]);
+    assert_eq!(fed(&after(changes[6].revision, 7).await), expected[7..14]);
+    let last = store.audit_log().last_revision_unscoped().await.unwrap();
+    assert_eq!((last, after(last, 7).await), (changes[59].revision, vec![]));
+}
+
+/// A reader that has seen a revision knows when no lower one can appear any more.
+async fn a_running_transaction_is_known_until_it_ends(store: Store) {
+    if store.is_embedded() {
+        assert_eq!(store.newest_transaction().await.unwrap(), 0);
+        assert_eq!(store.oldest_running_transaction().await.unwrap(), 0);
+        return;
+    }
+    let author = partner(&store, 1).await;
+    let (has_written, may_end) = (Notify::new(), Notify::new());
+    let writing = write(&store, async |tx| {
+        tx.audit_log().append(&audit_keys(), &[entry(1, "credential.created", &author)]).await?;
+        has_written.notify_one();
+        may_end.notified().await;
+        Ok(())
+    });
+    let reading = async {
+        has_written.notified().await;
+        let newest = store.newest_transaction().await.unwrap();
+        for _ in 0..3 {
+            assert!(store.oldest_running_transaction().await.unwrap() <= newest);
+        }
+        may_end.notify_one();
+        newest
+    };
+    let (written, newest) = tokio::join!(writing, reading);
+    written.unwrap();
+    // Ids are those of the whole PostgreSQL server: transactions of other tests may still be running.
+    let has_passed = async || store.oldest_running_transaction().await.unwrap() > newest;
+    tokio::time::timeout(Duration::from_secs(60), async {
+        while !has_passed().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await
+    .unwrap();
 }
 
 /// As when the answer to a commit was lost, and the batch comes again with what was added to it.

@@ -86,8 +86,8 @@ fn id(store: &Store, id: uuid::Uuid) -> String {
 /// As somebody with the database and without the peppers may do it.
 async fn what_is_done_to_rows_is_named(store: Store) {
     sql(&store, "DROP INDEX audit_log_chain_id_sequence").await;
-    let columns = "at, action, is_change, author_kind, author_id, author_entity, author_organization_id, \
-                   admin_key_id, organization_id, target_type, target_id, address, request_id, details, chain_id, \
+    let columns = "at, action, is_change, author_kind, author_id, author_name, author_organization_id, \
+                   author_user_id, author_user_name, admin_key_id, organization_id, target_type, target_id, address, request_id, details, chain_id, \
                    pepper, mac";
     let stranger = id(&store, uuid(6, 999_999));
     let renumber = |from: u64, by: i64| {
@@ -160,7 +160,8 @@ async fn every_bit_of_every_column_is_covered(store: Store) {
         ("author_kind", "'operator'"),
         ("author_id", other.as_str()),
         ("author_id", "NULL"),
-        ("author_entity", "'Somebody'"),
+        ("author_name", "'Somebody'"),
+        ("author_user_name", "'Somebody'"),
         ("author_organization_id", other.as_str()),
         ("admin_key_id", other.as_str()),
         ("organization_id", other.as_str()),

@@ -47,8 +47,20 @@ impl File {
 
     /// A connection to the database, whatever is in it.
     pub(super) async fn store(&self) -> Store {
-        let url = format!("sqlite://{}/store.db", self.0.path().display());
-        Store::connect(&url, &StoreOptions::default()).await.unwrap()
+        Store::connect(&self.url(), &StoreOptions::default()).await.unwrap()
+    }
+
+    pub(super) fn url(&self) -> String {
+        format!("sqlite://{}", self.path().display())
+    }
+
+    pub(super) fn path(&self) -> std::path::PathBuf {
+        self.0.path().join("store.db")
+    }
+
+    /// How long the write-ahead log is.
+    pub(super) fn write_ahead_log(&self) -> u64 {
+        std::fs::metadata(self.0.path().join("store.db-wal")).map_or(0, |log| log.len())
     }
 }
 

@@ -138,8 +138,9 @@ pub(super) fn entry(n: u64, action: &str, author: &AdminKey) -> Entry {
         author: Author {
             kind: AuthorKind::AdminKey,
             id: Some(author.id.uuid()),
-            entity: None,
+            name: None,
             organization: Some(author.organization),
+            user: None,
         },
         organization: Some(author.organization),
         target: None,

@@ -15,16 +15,23 @@ on_each_database!(pages_join_to_everything, long_lists_of_ids_are_answered_whole
 
 async fn pages_join_to_everything(store: Store) {
     let keys = [partner(&store, 1).await, partner(&store, 2).await];
-    let page = async |after, most| store.credentials().page_unscoped(after, most).await.unwrap();
+    let page = async |after, most| store.credentials().page_unscoped(after, at(5), most).await.unwrap();
     assert_eq!(page(None, 10).await, []);
     let mut written: Vec<_> = (1..=7).map(|n| credential(n, &keys[usize::from(n > 3)])).collect();
     written[1].admin_key = None;
-    written[4] = written[4].clone().revoke(None, at(1)).unwrap();
+    written[4] = written[4].clone().revoke(None, at(6)).unwrap();
+    written[5].expires_at = Some(at(6));
     write(&store, async |tx| {
         for n in [6, 0, 3, 5, 1, 4, 2] {
             tx.credentials().insert(&written[n]).await?;
         }
-        Ok(())
+        // Those that ended by the horizon are left out, wherever they stand.
+        for n in 8..=9 {
+            let ended = Credential { expires_at: Some(at(5)), ..credential(n, &keys[0]) };
+            tx.credentials().insert(&ended).await?;
+        }
+        let revoked = credential(10, &keys[0]).revoke(None, at(4)).unwrap();
+        tx.credentials().insert(&revoked).await
     })
     .await
     .unwrap();

@@ -3,20 +3,21 @@
 use claviger_domain::admin_key::{AdminKey, BootstrapKey};
 use claviger_domain::credential::{Credential, Revocation};
 use claviger_domain::ids::BootstrapKeyId;
-use claviger_domain::secret::{Digest, KeyPrefix, SealedSecret, SecretVersion};
+use claviger_domain::secret::{Digest, KeyPrefix, Peppers, SealedSecret, SecretVersion};
 use sea_orm::ConnectionTrait;
 
 use super::fixtures::{
-    admin_key, at, credential, credential_id, organization, partner, sealed, secret, uuid, write,
+    admin_key, at, credential, credential_id, entry, organization, partner, sealed, secret, uuid, write,
 };
-use crate::{Store, StoreError, Tables};
+use crate::{KeysUnder, Store, StoreError, Tables};
 
 on_each_database!(
     the_first_check_of_a_version_stays,
     a_check_of_another_form_is_named,
-    a_pepper_is_used_by_admin_keys_until_they_are_revoked,
+    a_pepper_is_used_by_admin_keys_until_they_end,
     a_pepper_is_used_by_the_bootstrap_key_in_force,
-    a_pepper_is_used_by_secrets_until_they_end
+    a_pepper_is_used_by_secrets_until_they_end,
+    a_pepper_is_used_by_entries_and_ends_of_the_audit_log
 );
 
 fn check(pepper: u32, byte: u8) -> SealedSecret {
@@ -49,20 +50,34 @@ async fn a_check_of_another_form_is_named(store: Store) {
     }
 }
 
-async fn a_pepper_is_used_by_admin_keys_until_they_are_revoked(store: Store) {
+fn keys(in_force: u64, without_end: u64, last_end: Option<i64>, expired: u64) -> KeysUnder {
+    KeysUnder { in_force, without_end, last_end: last_end.map(at), expired }
+}
+
+async fn a_pepper_is_used_by_admin_keys_until_they_end(store: Store) {
     let organization = organization(1);
     let revoked = AdminKey { revoked_at: Some(at(1)), ..admin_key(2, organization.id) };
-    let expired = AdminKey { expires_at: Some(at(1)), ..admin_key(3, organization.id) };
+    let ending = |n, end| AdminKey { expires_at: Some(at(end)), ..admin_key(n, organization.id) };
     write(&store, async |tx| {
         tx.organizations().insert(&organization).await?;
         tx.admin_keys().insert(&admin_key(1, organization.id), &under(1, sealed(2, 1))).await?;
         tx.admin_keys().insert(&revoked, &under(2, sealed(2, 2))).await?;
-        tx.admin_keys().insert(&expired, &under(3, sealed(2, 3))).await
+        for (n, end) in [(3, 10), (4, 20)] {
+            tx.admin_keys().insert(&ending(n, end), &under(1, sealed(2, n))).await?;
+        }
+        Ok(())
     })
     .await
     .unwrap();
-    for (pepper, used) in [(1, true), (2, false), (3, true), (4, false)] {
-        assert_eq!(store.admin_keys().is_pepper_used_unscoped(pepper).await.unwrap(), used, "{pepper}");
+    for (pepper, now, used) in [
+        (1, 9, keys(3, 1, Some(20), 0)),
+        (1, 10, keys(2, 1, Some(20), 1)),
+        (1, 20, keys(1, 1, None, 2)),
+        (2, 0, keys(0, 0, None, 0)),
+        (3, 0, keys(0, 0, None, 0)),
+    ] {
+        let found = store.pepper_use().admin_keys_unscoped(pepper, at(now)).await.unwrap();
+        assert_eq!(found, used, "{pepper} at {now}");
     }
 }
 
@@ -70,6 +85,7 @@ async fn a_pepper_is_used_by_the_bootstrap_key_in_force(store: Store) {
     let key = |n: u64, revoked_at| BootstrapKey {
         id: BootstrapKeyId::from_uuid(uuid(8, n)),
         prefix: KeyPrefix::from_stored(format!("iiak_bootstrap_{n:08x}")),
+        made_by: "a test".to_owned(),
         created_at: at(0),
         revoked_at,
     };
@@ -93,19 +109,65 @@ async fn a_pepper_is_used_by_secrets_until_they_end(store: Store) {
     };
     let revoked =
         Credential { revoked: Some(Revocation { at: at(1), reason: None }), ..credential(2, &maker) };
+    let expiring = Credential { expires_at: Some(at(30)), ..credential(3, &maker) };
     write(&store, async |tx| {
-        tx.credentials().insert(&credential(1, &maker)).await?;
-        tx.credentials().insert(&revoked).await?;
+        for credential in [&credential(1, &maker), &revoked, &expiring] {
+            tx.credentials().insert(credential).await?;
+        }
         tx.secrets().insert(credential_id(1), &version(1, 1, Some(at(10)))).await?;
         tx.secrets().insert(credential_id(1), &version(2, 2, None)).await?;
-        tx.secrets().insert(credential_id(2), &version(3, 3, None)).await
+        tx.secrets().insert(credential_id(2), &version(3, 3, None)).await?;
+        tx.secrets().insert(credential_id(3), &version(4, 4, Some(at(20)))).await?;
+        tx.secrets().insert(credential_id(3), &version(5, 4, Some(at(40)))).await?;
+        tx.secrets().insert(credential_id(3), &version(6, 4, None)).await
     })
     .await
     .unwrap();
-    for (pepper, now, used) in
-        [(1, 9, true), (1, 10, false), (2, 1_000_000, true), (3, 0, false), (4, 0, false)]
-    {
-        let answer = store.secrets().is_pepper_used_unscoped(pepper, at(now)).await;
-        assert_eq!(answer.unwrap(), used, "{pepper} at {now}");
+    for (pepper, now, used) in [
+        (1, 9, keys(1, 0, Some(10), 0)),
+        (1, 10, keys(0, 0, None, 0)),
+        (2, 1_000_000, keys(1, 1, None, 0)),
+        (3, 0, keys(0, 0, None, 0)),
+        (4, 0, keys(3, 0, Some(30), 0)),
+        (4, 20, keys(2, 0, Some(30), 0)),
+        (4, 30, keys(0, 0, None, 2)),
+        (4, 40, keys(0, 0, None, 1)),
+        (5, 0, keys(0, 0, None, 0)),
+    ] {
+        let found = store.pepper_use().secrets_unscoped(pepper, at(now)).await.unwrap();
+        assert_eq!(found, used, "{pepper} at {now}");
     }
+}
+
+async fn a_pepper_is_used_by_entries_and_ends_of_the_audit_log(store: Store) {
+    let author = partner(&store, 1).await;
+    let peppers = |versions: &[u32]| {
+        let peppers =
+            versions.iter().map(|version| (*version, [u8::try_from(*version).unwrap(); 32])).collect();
+        Peppers::new(peppers).unwrap().audit_keys()
+    };
+    for (n, versions) in [(1, &[1][..]), (2, &[1]), (3, &[1, 2])] {
+        let entry = entry(n, "credential.created", &author);
+        write(&store, async |tx| {
+            tx.audit_log().append(&peppers(versions), std::slice::from_ref(&entry)).await
+        })
+        .await
+        .unwrap();
+    }
+    let pepper_use = store.pepper_use();
+    for (pepper, entries, newest, ends) in [(1, 2, Some(2), 0), (2, 1, Some(3), 1), (3, 0, None, 0)] {
+        assert_eq!(pepper_use.has_entries_unscoped(pepper).await.unwrap(), entries > 0, "{pepper}");
+        let found = pepper_use.entries_unscoped(pepper).await.unwrap();
+        assert_eq!(found.iter().map(|under| under.count).sum::<u64>(), entries, "{pepper}");
+        assert_eq!(found.iter().map(|under| under.newest_at).max(), newest.map(at), "{pepper}");
+        assert_eq!(pepper_use.chain_ends_unscoped(pepper).await.unwrap(), ends, "{pepper}");
+    }
+    // A process that lacks the newer pepper, which another one has, writes nothing: it would break the chain.
+    write(&store, async |tx| tx.pepper_checks().insert_missing(&check(2, 2), at(0)).await).await.unwrap();
+    let late = entry(4, "credential.created", &author);
+    let answer =
+        write(&store, async |tx| tx.audit_log().append(&peppers(&[1]), std::slice::from_ref(&late)).await)
+            .await;
+    assert!(matches!(answer, Err(StoreError::MissingPepper(2))), "{answer:?}");
+    assert_eq!(pepper_use.entries_unscoped(1).await.unwrap().iter().map(|under| under.count).sum::<u64>(), 2);
 }

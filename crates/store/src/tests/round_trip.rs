@@ -64,6 +64,7 @@ async fn organizations(store: Store) {
             },
             default_limits: Limits::per_minute(100),
             kept_days: KeptDays { audit: Some(365), usage: Some(30) },
+            resource_limits: "api_keys:5,roles:7".parse().unwrap(),
         },
         created_at: instant(1),
         updated_at: Some(instant(2)),
@@ -78,8 +79,8 @@ async fn organizations(store: Store) {
     let table = store.organizations();
     assert_same(table.find_unscoped(bare.id).await, &bare);
     assert_same(table.find_unscoped(full.id).await, &full);
-    assert_same(table.find_by_given_name_unscoped(&full.name).await, &full);
-    assert!(table.find_by_given_name_unscoped(&name("ünïcode")).await.unwrap().is_none());
+    assert_eq!(table.find_by_given_name_unscoped(&full.name, 9).await.unwrap(), std::slice::from_ref(&full));
+    assert!(table.find_by_given_name_unscoped(&name("ünïcode"), 9).await.unwrap().is_empty());
     assert!(table.is_slug_taken_unscoped(&full.slug).await.unwrap());
     assert!(!table.is_slug_taken_unscoped(&Slug::new("free").unwrap()).await.unwrap());
     let unknown = organization(3).id;

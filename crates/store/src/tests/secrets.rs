@@ -77,15 +77,16 @@ async fn bootstrap_keys_replace_each_other(store: Store) {
     let key = |n: u64, revoked| BootstrapKey {
         id: BootstrapKeyId::from_uuid(uuid(8, n)),
         prefix: KeyPrefix::from_stored(format!("iiak_bootstrap_{n:08x}")),
+        made_by: format!("process {n}"),
         created_at: at(n.cast_signed()),
         revoked_at: revoked,
     };
     let find = async |n| {
         store.bootstrap_keys().find_live_unscoped(&[sealed(9, 9).digest, sealed(8, n).digest]).await
     };
-    let is_any_live = async || store.bootstrap_keys().is_any_live_unscoped().await.unwrap();
+    let in_force = async || store.bootstrap_keys().in_force_unscoped().await.unwrap();
     let live = async || store.bootstrap_keys().live_unscoped().await.unwrap();
-    assert!(!is_any_live().await);
+    assert_eq!(in_force().await, None);
     assert_eq!(live().await, []);
     write(&store, async |tx| {
         tx.bootstrap_keys().insert(&key(1, Some(at(1))), &sealed(8, 1)).await?;
@@ -93,7 +94,7 @@ async fn bootstrap_keys_replace_each_other(store: Store) {
     })
     .await
     .unwrap();
-    assert!(is_any_live().await);
+    assert_eq!(in_force().await, Some(key(2, None)));
     assert_eq!(live().await, [(key(2, None).id, sealed(8, 2))]);
     assert_eq!(find(1).await.unwrap(), None, "it was revoked");
     assert_eq!(find(2).await.unwrap(), Some(key(2, None)));
@@ -108,6 +109,6 @@ async fn bootstrap_keys_replace_each_other(store: Store) {
     assert_eq!(find(3).await.unwrap(), Some(key(3, None)));
     assert_eq!(live().await, [(key(3, None).id, sealed(8, 3))]);
     write(&store, async |tx| tx.bootstrap_keys().revoke_all_unscoped(at(10)).await).await.unwrap();
-    assert!(!is_any_live().await);
+    assert_eq!(in_force().await, None);
     assert_eq!(live().await, []);
 }

@@ -86,7 +86,8 @@ fn a_line_is_what_it_is() {
         covered,
         "{\"id\":\"00000000-0000-0001-0000-000000000007\",\"organization_id\":null,\"sequence\":1,\
          \"at\":\"2026-01-01T00:00:00.000001Z\",\"action\":\"credential.created\",\
-         \"actor\":{\"type\":\"unknown\",\"id\":null,\"name\":null,\"organization_id\":null},\"target\":null,\
+         \"actor\":{\"type\":\"unknown\",\"id\":null,\"name\":null,\"organization_id\":null,\"user\":null},\
+         \"target\":null,\
          \"ip_address\":null,\"request_id\":\"request \\\"1\\\"\",\"details\":{\"n\":1},\"pepper\":1,\
          \"previous\":\"0000000000000000000000000000000000000000000000000000000000000000\""
     );

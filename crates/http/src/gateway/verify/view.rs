@@ -1,5 +1,6 @@
 //! What is told of a decision.
 
+use claviger_app::Pace;
 use claviger_app::engine::{About, Decision};
 use claviger_domain::credential::Credits;
 use claviger_domain::limit::{Limit, Standing};
@@ -9,7 +10,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 
+use super::super::gate::write;
 use super::super::print::{Id, Instant, Stored, Words};
+use crate::fault::Fault;
 
 /// The words of `code`, for clients to switch on.
 fn codes() -> Schema {
@@ -53,7 +56,41 @@ pub(super) struct Verification<'a> {
     credits: Option<u64>,
     #[schema(required, value_type = Option<String>, format = DateTime)]
     expires_at: Option<Instant>,
+    /// In a batch: `metadata`, `scopes` and `ratelimits` are left empty, for the answer is as long as it may be.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    details_omitted: bool,
     request_id: &'a str,
+}
+
+/// Bytes after which the results of a batch leave out their details.
+const DETAILED: usize = 256 << 10;
+
+/// The answer to a batch. Other tasks run while it is written.
+pub(super) async fn batch(decisions: &[Decision], request_id: &str) -> Result<Vec<u8>, Fault> {
+    let mut body = Vec::with_capacity(512 * decisions.len());
+    body.extend_from_slice(b"{\"results\":[");
+    let mut pace = Pace::default();
+    let mut is_full = false;
+    for (place, decision) in decisions.iter().enumerate() {
+        if place > 0 {
+            body.push(b',');
+        }
+        let start = body.len();
+        let verification = Verification::of(decision, request_id);
+        if !is_full {
+            write(&mut body, &verification)?;
+            pace.after((body.len() - start) / 512).await;
+            is_full = body.len() > DETAILED;
+        }
+        if is_full {
+            body.truncate(start);
+            write(&mut body, &verification.without_details())?;
+            pace.after(1).await;
+        }
+    }
+    body.extend_from_slice(b"]}");
+    Ok(body)
 }
 
 /// The credential the key belongs to.
@@ -116,6 +153,7 @@ impl<'a> Verification<'a> {
             ratelimits: Vec::new(),
             credits: None,
             expires_at: None,
+            details_omitted: false,
             request_id,
         };
         let Some(About { known, standings, credits, place: _ }) = about else { return denied };
@@ -146,6 +184,22 @@ impl<'a> Verification<'a> {
             expires_at: snapshot.expires_at.map(|at| Instant(at.timestamp())),
             ..denied
         }
+    }
+}
+
+impl Verification<'_> {
+    /// The same decision, without what may be long.
+    fn without_details(mut self) -> Self {
+        self.details_omitted = self.credential.is_some();
+        self.scopes = Words(None);
+        self.ratelimits.clear();
+        if let Some(credential) = &mut self.credential {
+            credential.metadata = Stored(None);
+        }
+        if let Some(account) = &mut self.user_account {
+            account.metadata = Stored(None);
+        }
+        self
     }
 }
 

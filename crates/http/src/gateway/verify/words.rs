@@ -19,5 +19,5 @@ pub(in crate::gateway) fn environment_of(word: &str) -> Result<Environment, Faul
 }
 
 pub(in crate::gateway) fn scopes_of(text: &str) -> Result<ScopeExpression, Fault> {
-    text.parse().map_err(|_| Fault::invalid("scopes", Reason::Scopes))
+    text.parse().map_err(|error| Fault::invalid("scopes", Reason::Scopes(error)))
 }

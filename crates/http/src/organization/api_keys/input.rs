@@ -14,6 +14,7 @@ use crate::extract::Query;
 use crate::fault::{Expected, Fault, Reason};
 use crate::fields::{self, CreditsInput, RateLimit};
 use crate::input::{self, Patch};
+use crate::path::any_id;
 
 /// A key to be issued.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -83,14 +84,14 @@ impl NewApiKey {
             expires_at: fields::either_expiry(["expiresAt", "expiresIn"], expires_at, expires_in)?,
             limits: rate_limits.map(|given| fields::limits("rateLimits", given)).transpose()?,
             credits: credits.map(|given| fields::balance("credits", given, now)).transpose()?,
-            ip_allowlist: fields::allowlist("ipAllowlist", &ip_allowlist.unwrap_or_default())?,
+            ip_allowlist: ip_allowlist.map(|given| fields::allowlist("ipAllowlist", &given)).transpose()?,
             metadata: metadata.map(input::metadata).transpose()?.unwrap_or_else(Metadata::empty),
         })
     }
 }
 
 fn user(id: &str) -> Result<UserAccountId, Fault> {
-    UserAccountId::parse_any(id).map_err(|_| Fault::invalid("userId", Reason::Reference))
+    any_id(id, || Fault::invalid("userId", Reason::Reference))
 }
 
 /// Which keys a list shows.

@@ -1,6 +1,6 @@
 //! What the organization surface shows of the audit log.
 
-use claviger_domain::audit::{Author, AuthorKind, Detail, Entry, Target};
+use claviger_domain::audit::{Author, AuthorKind, AuthorUser, Detail, Entry, Target};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -12,7 +12,7 @@ use crate::{instant, json, log};
 #[serde(rename_all = "camelCase")]
 #[schema(as = OrganizationAuditLogEntry, example = json!({
     "id": "audit_01h455vb4pex5vsknk084sn02q", "at": "2026-01-26T12:00:00Z", "action": "api_key.created",
-    "actor": {"type": "credential", "id": "key_01h455vb4pex5vsknk084sn02q", "name": null},
+    "actor": {"type": "credential", "id": "key_01h455vb4pex5vsknk084sn02q", "name": "Console", "user": null},
     "target": {"type": "api_key", "id": "key_01h455vb4pex5vsknk084sn02r"}, "ipAddress": "192.0.2.100",
     "requestId": "req_6f1c2d7e9a3b4c5d", "details": {"name": "Production API Key"}
 }))]
@@ -37,7 +37,8 @@ pub(super) struct EntryView {
 /// Who did it, or tried to.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = OrganizationAuditActor, example = json!({
-    "type": "credential", "id": "key_01h455vb4pex5vsknk084sn02q", "name": null
+    "type": "credential", "id": "key_01h455vb4pex5vsknk084sn02q", "name": "Console",
+    "user": {"id": "user_01h455vb4pex5vsknk084sn02q", "name": "Ada Lovelace"}
 }))]
 struct ActorView {
     /// `operator`, `bootstrap_key`, `admin_key`, `credential` or `unknown`.
@@ -46,9 +47,21 @@ struct ActorView {
     /// The key that was used.
     #[schema(required)]
     id: Option<String>,
-    /// The name of a partner's entity.
+    /// What it was called: the key's name, or the entity's of an admin key; `null` of unknown callers.
     #[schema(required)]
     name: Option<String>,
+    /// The user that the key was bound to.
+    #[schema(required)]
+    user: Option<UserView>,
+}
+
+/// The user behind a key.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OrganizationAuditUser, example = json!({"id": "user_01h455vb4pex5vsknk084sn02q", "name": "Ada Lovelace"}))]
+struct UserView {
+    id: String,
+    /// What it was called then.
+    name: String,
 }
 
 /// What something was done to.
@@ -77,8 +90,19 @@ impl From<Entry> for EntryView {
 }
 
 impl From<Author> for ActorView {
-    fn from(Author { kind, id, entity, organization: _ }: Author) -> Self {
-        Self { kind: AuthorKind::word(kind), id: id.map(|id| log::of_author(kind, id)), name: entity }
+    fn from(Author { kind, id, name, organization: _, user }: Author) -> Self {
+        Self {
+            kind: AuthorKind::word(kind),
+            id: id.map(|id| log::of_author(kind, id)),
+            name,
+            user: user.map(UserView::from),
+        }
+    }
+}
+
+impl From<AuthorUser> for UserView {
+    fn from(AuthorUser { id, name }: AuthorUser) -> Self {
+        Self { id: id.prefixed(), name }
     }
 }
 

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use crate::fault::{Expected, Fault, Reason};
 use crate::fields;
 use crate::input::{self, Patch};
+use crate::path::any_id;
 
 /// A role to be made.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -55,12 +56,14 @@ pub(super) struct RolePatch {
     #[serde(default)]
     #[schema(value_type = Option<Vec<String>>, max_items = 100)]
     permissions: Patch<Vec<String>>,
+    /// Change it even if no key could manage the organization's keys afterwards; default false.
+    force: Option<bool>,
 }
 
 impl TryFrom<RolePatch> for roles::Update {
     type Error = Fault;
 
-    fn try_from(RolePatch { name, description, permissions }: RolePatch) -> Result<Self, Fault> {
+    fn try_from(RolePatch { name, description, permissions, force }: RolePatch) -> Result<Self, Fault> {
         if name.is_absent() && description.is_absent() && permissions.is_absent() {
             return Err(Fault::NothingToChange(Kind::Role));
         }
@@ -73,6 +76,7 @@ impl TryFrom<RolePatch> for roles::Update {
             permissions: permissions
                 .required(null)?
                 .try_map(|given| fields::scopes("permissions", &given))?,
+            force: force.unwrap_or_default(),
         })
     }
 }
@@ -91,8 +95,7 @@ pub(super) struct PermissionQuestion {
 impl PermissionQuestion {
     pub(super) fn read(self) -> Result<(UserAccountId, Scope), Fault> {
         let Self { user_id, permission } = self;
-        let user =
-            UserAccountId::parse_any(&user_id).map_err(|_| Fault::invalid("userId", Reason::Reference))?;
+        let user = any_id(&user_id, || Fault::invalid("userId", Reason::Reference))?;
         Ok((user, fields::scope("permission", &permission)?))
     }
 }

@@ -31,13 +31,15 @@ pub(super) struct OwnOrganizationPatch {
     #[serde(default)]
     #[schema(value_type = Option<SettingsPatch>)]
     settings: Patch<SettingsPatch>,
+    /// Take an `ipAllowlist` that does not admit the address of this request; default false.
+    force: Option<bool>,
 }
 
 impl TryFrom<OwnOrganizationPatch> for organizations::Update {
     type Error = Fault;
 
     fn try_from(patch: OwnOrganizationPatch) -> Result<Self, Fault> {
-        let OwnOrganizationPatch { name, email, metadata, settings } = patch;
+        let OwnOrganizationPatch { name, email, metadata, settings, force } = patch;
         let is_unsettled = match &settings {
             Patch::Absent => true,
             Patch::Null => false,
@@ -61,6 +63,7 @@ impl TryFrom<OwnOrganizationPatch> for organizations::Update {
             key_lifetime,
             default_limits,
             kept_days,
+            force: force.unwrap_or_default(),
             ..Self::default()
         })
     }

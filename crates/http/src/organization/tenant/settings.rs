@@ -141,7 +141,14 @@ impl Retention {
 
 impl From<OrganizationSettings> for SettingsView {
     fn from(settings: OrganizationSettings) -> Self {
-        let OrganizationSettings { ip_allowlist, key_lifetime, default_limits, kept_days } = settings;
+        // How much it may have is the operator's to tell.
+        let OrganizationSettings {
+            ip_allowlist,
+            key_lifetime,
+            default_limits,
+            kept_days,
+            resource_limits: _,
+        } = settings;
         let KeyLifetime { usual, most, is_demanded } = key_lifetime;
         let KeptDays { audit, usage } = kept_days;
         let seconds = |span: Option<chrono::TimeDelta>| span.map(|span| span.num_seconds());

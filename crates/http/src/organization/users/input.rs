@@ -12,6 +12,7 @@ use crate::extract::Query;
 use crate::fault::{Expected, Fault, Reason};
 use crate::fields;
 use crate::input::{self, Patch, optional_text};
+use crate::path::any_id;
 
 /// A user to be made. Its name is `name` or `displayName`, or else made of `firstName` and `lastName`.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -115,8 +116,8 @@ const MOST_ROLES: usize = claviger_domain::role::RoleIds::MAX;
 
 /// Which users a list shows.
 pub(super) fn filter(query: &mut Query) -> Result<users::Filter, Fault> {
-    let bad_role = |_| Fault::invalid("role", Reason::Reference);
-    let role = query.take("role").map(|id| RoleId::parse_any(&id).map_err(bad_role));
+    let bad_role = || Fault::invalid("role", Reason::Reference);
+    let role = query.take("role").map(|id| any_id::<RoleId>(&id, bad_role));
     Ok(users::Filter {
         status: fields::user_status(query)?,
         email: optional_text("email", query.take("email"), Email::new)?,
@@ -164,6 +165,8 @@ pub(super) struct UserPatch {
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     metadata: Patch<Map<String, Value>>,
+    /// Change it even if no key could manage the organization's keys afterwards; default false.
+    force: Option<bool>,
 }
 
 impl TryFrom<UserPatch> for users::Update {
@@ -180,6 +183,7 @@ impl TryFrom<UserPatch> for users::Update {
             status,
             roles,
             metadata,
+            force,
         } = patch;
         let texts = [&email, &name, &display_name, &first_name, &last_name, &external_id, &status];
         if texts.iter().all(|field| field.is_absent()) && roles.is_absent() && metadata.is_absent() {
@@ -210,6 +214,7 @@ impl TryFrom<UserPatch> for users::Update {
             last_name: part("lastName", last_name)?,
             status: status.required(null("status", Expected::String))?.try_map(|word| turn(&word))?,
             roles: roles.required(null("roles", Expected::Array))?.try_map(|given| named(&given))?,
+            force: force.unwrap_or_default(),
             ..Self::default()
         })
     }

@@ -79,7 +79,7 @@ impl From<admin_keys::Me> for AdminKeyView {
             admin_keys::Me::AdminKey(seen) => return (*seen).into(),
             admin_keys::Me::Bootstrap { key, capabilities } => (key, capabilities),
         };
-        let BootstrapKey { id, prefix, created_at, revoked_at } = key;
+        let BootstrapKey { id, prefix, made_by: _, created_at, revoked_at } = key;
         Self {
             id: id.to_string(),
             name: Some("Bootstrap key".to_owned()),

@@ -3,7 +3,6 @@
 use chrono::TimeDelta;
 use claviger_app::Kind;
 use claviger_app::credentials::{self, Expiry};
-use claviger_domain::address::IpAllowlist;
 use claviger_domain::credential::{Class, Network};
 use claviger_domain::ids::UserAccountId;
 use claviger_domain::limit::Limits;
@@ -84,7 +83,7 @@ impl TryFrom<NewCredential> for credentials::Create {
             expires_at: expires_at.map(|at| wire::instant("expires_at", &at).map(Expiry::At)).transpose()?,
             limits: Some(Limits::per_minute(limit)),
             credits: None,
-            ip_allowlist: IpAllowlist::default(),
+            ip_allowlist: None,
             metadata: metadata.map(wire::metadata).transpose()?.unwrap_or_else(Metadata::empty),
         })
     }

@@ -16,6 +16,7 @@ use super::view::{ApiKeyView, IssuedApiKey};
 use crate::call::{ManageManyCredentials, May};
 use crate::extract::LargeBody;
 use crate::fault::{Fault, Reason};
+use crate::path::any_id;
 use crate::platform::fault::Cause;
 use crate::platform::wire::{self, Envelope, Reply};
 use crate::{fields, strict};
@@ -44,6 +45,8 @@ struct RevokedApiKeys {
     /// At most 1,024 characters; kept with each key and in the audit log.
     #[schema(max_length = 1024)]
     reason: Option<String>,
+    /// Revoke them even if no key is left that can manage the organization's keys; default false.
+    force: Option<bool>,
 }
 
 const MOST: usize = 100;
@@ -166,20 +169,19 @@ async fn revoke_api_keys(
     call: May<ManageManyCredentials>,
     LargeBody(body): LargeBody<RevokedApiKeys>,
 ) -> Result<Reply, Fault> {
-    let (call, RevokedApiKeys { ids, reason: given }) = body.of(call);
+    let (call, RevokedApiKeys { ids, reason: given, force }) = body.of(call);
     let ids = bounded("ids", ids)?;
     let reason = reason(given)?;
     let now = call.app().now();
     let read = |(place, id): (usize, String)| {
-        let bad = |_| Fault::invalid(format!("ids[{place}]"), Reason::Reference);
-        CredentialId::parse_any(&id).map_err(bad)
+        any_id::<CredentialId>(&id, || Fault::invalid(format!("ids[{place}]"), Reason::Reference))
     };
     let (wanted, malformed) = Malformed::sort(ids.into_iter().enumerate().map(read));
     let word = |outcome| {
         let view = |seen| ApiKeyView::of(seen, now);
         wire::one(&call, malformed.beside(outcome, StatusCode::OK, view))
     };
-    Ok(credentials::revoke_many(&call, wanted, reason, word).await?)
+    Ok(credentials::revoke_many(&call, wanted, reason, force.unwrap_or_default(), word).await?)
 }
 
 fn bounded<T>(field: &str, items: Vec<T>) -> Result<Vec<T>, Fault> {

@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 use crate::fault::{Expected, Fault, Reason};
 use crate::fields::{self, CreditsInput, RateLimit};
 use crate::input::{self, Patch};
+use crate::path::any_id;
 
 /// A key to be issued.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -75,19 +76,19 @@ impl NewApiKey {
             user_id,
             metadata,
         } = self;
-        let bad_user = |_| Fault::invalid("user_id", Reason::Reference);
+        let bad_user = || Fault::invalid("user_id", Reason::Reference);
         let create = credentials::Create {
             organization: None,
             class: fields::class(environment.as_deref(), kind.as_deref())?,
             name: input::name(&name)?,
             description: description.as_deref().map(input::description).transpose()?,
-            user_account: user_id.map(|id| UserAccountId::parse_any(&id).map_err(bad_user)).transpose()?,
+            user_account: user_id.map(|id| any_id::<UserAccountId>(&id, bad_user)).transpose()?,
             network: None,
             scopes: fields::scopes("scopes", &scopes)?,
             expires_at: fields::either_expiry(["expires_at", "expires_in"], expires_at, expires_in)?,
             limits: rate_limits.map(|given| fields::limits("rate_limits", given)).transpose()?,
             credits: credits.map(|given| fields::balance("credits", given, now)).transpose()?,
-            ip_allowlist: fields::allowlist("ip_allowlist", &ip_allowlist.unwrap_or_default())?,
+            ip_allowlist: ip_allowlist.map(|given| fields::allowlist("ip_allowlist", &given)).transpose()?,
             metadata: metadata.map(input::metadata).transpose()?.unwrap_or_else(Metadata::empty),
         };
         Ok((organization_id, create))
@@ -180,11 +181,14 @@ pub(super) struct Reasoned {
     /// At most 1,024 characters; kept with the key and in the audit log.
     #[schema(max_length = 1024)]
     reason: Option<String>,
+    /// Revoke it even if no key is left that can manage its organization's keys; default false.
+    force: Option<bool>,
 }
 
 impl Reasoned {
-    pub(super) fn read(self) -> Result<Option<Description>, Fault> {
-        reason(self.reason)
+    /// The reason, and whether the key is revoked whatever follows from it.
+    pub(super) fn read(self) -> Result<(Option<Description>, bool), Fault> {
+        Ok((reason(self.reason)?, self.force.unwrap_or_default()))
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the platform surface shows of the audit log.
 
-use claviger_domain::audit::{Author, Detail, Entry, Target};
+use claviger_domain::audit::{Author, AuthorUser, Detail, Entry, Target};
 use claviger_domain::ids::OrganizationId;
 use serde::Serialize;
 use serde_json::Value;
@@ -13,7 +13,7 @@ use crate::{instant, json, log};
 #[schema(as = PlatformAuditLogEntry, example = json!({
     "id": "audit_01h455vb4pex5vsknk084sn02q", "organization_id": "org_01h455vb4pex5vsknk084sn02q",
     "at": "2026-01-26T12:00:00Z", "action": "api_key.created",
-    "actor": {"type": "bootstrap_key", "id": "boot_01h455vb4pex5vsknk084sn02q", "name": null, "organization_id": null},
+    "actor": {"type": "bootstrap_key", "id": "boot_01h455vb4pex5vsknk084sn02q", "name": "bootstrap key", "user": null, "organization_id": null},
     "target": {"type": "api_key", "id": "key_01h455vb4pex5vsknk084sn02q"}, "ip_address": "192.0.2.100",
     "request_id": "req_6f1c2d7e9a3b4c5d", "details": {"name": "Production API Key"}
 }))]
@@ -41,7 +41,8 @@ pub(super) struct EntryView {
 /// Who did it, or tried to.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = PlatformAuditActor, example = json!({
-    "type": "credential", "id": "key_01h455vb4pex5vsknk084sn02q", "name": null,
+    "type": "credential", "id": "key_01h455vb4pex5vsknk084sn02q", "name": "Console",
+    "user": {"id": "user_01h455vb4pex5vsknk084sn02q", "name": "Ada Lovelace"},
     "organization_id": "org_01h455vb4pex5vsknk084sn02q"
 }))]
 struct ActorView {
@@ -51,11 +52,23 @@ struct ActorView {
     /// The key that was used.
     #[schema(required)]
     id: Option<String>,
-    /// The name of a partner's entity.
+    /// What it was called: the key's name, or the entity's of an admin key; `null` of unknown callers.
     #[schema(required)]
     name: Option<String>,
+    /// The user that the key was bound to.
+    #[schema(required)]
+    user: Option<UserView>,
     #[schema(required)]
     organization_id: Option<String>,
+}
+
+/// The user behind a key.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PlatformAuditUser, example = json!({"id": "user_01h455vb4pex5vsknk084sn02q", "name": "Ada Lovelace"}))]
+struct UserView {
+    id: String,
+    /// What it was called then.
+    name: String,
 }
 
 /// What something was done to.
@@ -85,13 +98,20 @@ impl From<Entry> for EntryView {
 }
 
 impl From<Author> for ActorView {
-    fn from(Author { kind, id, entity, organization }: Author) -> Self {
+    fn from(Author { kind, id, name, organization, user }: Author) -> Self {
         Self {
             kind: kind.word(),
             id: id.map(|id| log::of_author(kind, id)),
-            name: entity,
+            name,
+            user: user.map(UserView::from),
             organization_id: organization.map(OrganizationId::prefixed),
         }
+    }
+}
+
+impl From<AuthorUser> for UserView {
+    fn from(AuthorUser { id, name }: AuthorUser) -> Self {
+        Self { id: id.prefixed(), name }
     }
 }
 

@@ -4,6 +4,7 @@ use claviger_app::{Field, Kind, organizations};
 use claviger_domain::address::IpAllowlist;
 use claviger_domain::limit::Limits;
 use claviger_domain::organization::{OrganizationSettings, Slug};
+use claviger_domain::resource_limits::ResourceLimits;
 use claviger_domain::settings::{KeptDays, KeyLifetime};
 use claviger_domain::text::{Email, Metadata, Name};
 use serde::Deserialize;
@@ -13,7 +14,7 @@ use utoipa::ToSchema;
 use crate::fault::{Expected, Fault, Reason};
 use crate::fields::{self, RateLimit};
 use crate::input::{self, Patch};
-use crate::platform::policy::{LifetimeFields, RetentionFields};
+use crate::platform::policy::{LifetimeFields, ResourceLimitFields, RetentionFields};
 
 /// An organization to be opened.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -42,7 +43,7 @@ impl TryFrom<NewOrganization> for organizations::Create {
 
     fn try_from(new: NewOrganization) -> Result<Self, Fault> {
         let NewOrganization { name, email, plan, slug, metadata, settings } = new;
-        let Read { ip_allowlist, key_lifetime, default_limits, kept_days } =
+        let Read { ip_allowlist, key_lifetime, default_limits, kept_days, resource_limits } =
             settings.unwrap_or_default().read()?;
         Ok(Self {
             name: input::name(&name)?,
@@ -55,6 +56,7 @@ impl TryFrom<NewOrganization> for organizations::Create {
                 key_lifetime: said(key_lifetime),
                 default_limits: said(default_limits),
                 kept_days: said(kept_days),
+                resource_limits: said(resource_limits),
             },
         })
     }
@@ -88,6 +90,9 @@ struct SettingsPatch {
     #[serde(default)]
     #[schema(value_type = Option<RetentionFields>)]
     retention: Patch<RetentionFields>,
+    #[serde(default)]
+    #[schema(value_type = Option<ResourceLimitFields>)]
+    resource_limits: Patch<ResourceLimitFields>,
 }
 
 #[derive(Default)]
@@ -96,19 +101,21 @@ struct Read {
     key_lifetime: Field<KeyLifetime>,
     default_limits: Field<Limits>,
     kept_days: Field<KeptDays>,
+    resource_limits: Field<ResourceLimits>,
 }
 
 impl SettingsPatch {
     fn is_empty(&self) -> bool {
-        let Self { ip_allowlist, key_lifetime, default_rate_limits, retention } = self;
+        let Self { ip_allowlist, key_lifetime, default_rate_limits, retention, resource_limits } = self;
         ip_allowlist.is_absent()
             && key_lifetime.is_absent()
             && default_rate_limits.is_absent()
             && retention.is_absent()
+            && resource_limits.is_absent()
     }
 
     fn read(self) -> Result<Read, Fault> {
-        let Self { ip_allowlist, key_lifetime, default_rate_limits, retention } = self;
+        let Self { ip_allowlist, key_lifetime, default_rate_limits, retention, resource_limits } = self;
         Ok(Read {
             ip_allowlist: ip_allowlist
                 .or_default(|given| fields::allowlist("settings.ip_allowlist", &given))?,
@@ -116,6 +123,7 @@ impl SettingsPatch {
             default_limits: default_rate_limits
                 .or_default(|given| fields::limits("settings.default_rate_limits", given))?,
             kept_days: retention.or_default(|given| given.read("settings.retention"))?,
+            resource_limits: resource_limits.or_default(|given| given.read("settings.resource_limits"))?,
         })
     }
 }
@@ -148,28 +156,40 @@ pub(super) struct OrganizationPatch {
     #[serde(default)]
     #[schema(value_type = Option<SettingsPatch>)]
     settings: Patch<SettingsPatch>,
+    /// `true`, beside `name`: the name is really this organization's, also if it gave it to itself. `false`: it is not.
+    /// A new name that you give is verified without this.
+    #[serde(default)]
+    #[schema(value_type = Option<bool>)]
+    name_verified: Patch<bool>,
+    /// Take an `ip_allowlist` that does not admit the address of this request, for the organization of the calling key;
+    /// default false.
+    force: Option<bool>,
 }
 
 impl TryFrom<OrganizationPatch> for organizations::Update {
     type Error = Fault;
 
     fn try_from(patch: OrganizationPatch) -> Result<Self, Fault> {
-        let OrganizationPatch { name, email, plan, slug, metadata, settings } = patch;
+        let OrganizationPatch { name, email, plan, slug, metadata, settings, name_verified, force } = patch;
         let absent = [&name, &email, &plan, &slug].iter().all(|field| field.is_absent());
         let is_unsettled = match &settings {
             Patch::Absent => true,
             Patch::Null => false,
             Patch::Value(settings) => settings.is_empty(),
         };
-        if absent && metadata.is_absent() && is_unsettled {
+        if absent && metadata.is_absent() && is_unsettled && name_verified.is_absent() {
             return Err(Fault::NothingToChange(Kind::Organization));
         }
         let null = |field, expected| move || Fault::invalid(field, Reason::Type(expected));
+        // Who verifies a name says which one: the organization may have changed it a moment ago.
+        if matches!(name_verified, Patch::Value(true)) && name.is_absent() {
+            return Err(Fault::invalid("name", Reason::Missing));
+        }
         let settings = match settings.required(null("settings", Expected::Object))? {
             Field::Keep => Read::default(),
             Field::Set(settings) => settings.read()?,
         };
-        let Read { ip_allowlist, key_lifetime, default_limits, kept_days } = settings;
+        let Read { ip_allowlist, key_lifetime, default_limits, kept_days, resource_limits } = settings;
         Ok(Self {
             name: input::patched_name(name)?,
             slug: slug
@@ -182,6 +202,9 @@ impl TryFrom<OrganizationPatch> for organizations::Update {
             key_lifetime,
             default_limits,
             kept_days,
+            resource_limits,
+            is_name_verified: name_verified.required(null("name_verified", Expected::Boolean))?,
+            force: force.unwrap_or_default(),
         })
     }
 }

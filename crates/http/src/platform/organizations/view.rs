@@ -6,23 +6,26 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::fields::{self, RateLimit};
-use crate::platform::policy::{LifetimeFields, RetentionFields};
+use crate::platform::policy::{LifetimeFields, ResourceLimitFields, RetentionFields};
 use crate::{instant, json};
 
 /// A tenant.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = PlatformOrganization, example = json!({
-    "id": "org_01h455vb4pex5vsknk084sn02q", "name": "Acme Corporation", "slug": "acme-corporation",
+    "id": "org_01h455vb4pex5vsknk084sn02q", "name": "Acme Corporation", "name_verified": true, "slug": "acme-corporation",
     "email": "admin@acme.com", "plan": "enterprise", "status": "active", "metadata": {},
     "settings": {
         "ip_allowlist": [], "key_lifetime": {"default_seconds": null, "max_seconds": null, "required": false},
-        "default_rate_limits": [], "retention": {"audit_days": null, "usage_days": null}
+        "default_rate_limits": [], "retention": {"audit_days": null, "usage_days": null},
+        "resource_limits": {"api_keys": null, "users": null, "roles": null, "admin_keys": null}
     },
     "created_at": "2026-01-26T12:00:00Z", "updated_at": null
 }))]
 pub(super) struct OrganizationView {
     id: String,
     name: String,
+    /// Whether the name is yours or verified by you. Only such a name is joined by an admin key for that `entity_name`.
+    name_verified: bool,
     /// Its name in addresses: accepted wherever its id is.
     slug: String,
     #[schema(required)]
@@ -47,7 +50,8 @@ pub(super) struct OrganizationView {
     "ip_allowlist": ["203.0.113.0/24"],
     "key_lifetime": {"default_seconds": 7776000, "max_seconds": 31536000, "required": false},
     "default_rate_limits": [{"name": "requests", "limit": 100, "window": 60, "pool": "credential"}],
-    "retention": {"audit_days": 365, "usage_days": null}
+    "retention": {"audit_days": 365, "usage_days": null},
+    "resource_limits": {"api_keys": 5000, "users": null, "roles": null, "admin_keys": null}
 }))]
 struct SettingsView {
     /// Addresses and CIDR blocks that its keys may be used from; empty: from anywhere.
@@ -56,6 +60,7 @@ struct SettingsView {
     /// Of keys made without limits of their own; empty: the installation's.
     default_rate_limits: Vec<RateLimit>,
     retention: RetentionFields,
+    resource_limits: ResourceLimitFields,
 }
 
 impl From<Organization> for OrganizationView {
@@ -64,7 +69,7 @@ impl From<Organization> for OrganizationView {
         let Organization {
             id,
             name,
-            is_self_named: _,
+            is_self_named,
             slug,
             email,
             plan,
@@ -75,10 +80,12 @@ impl From<Organization> for OrganizationView {
             updated_at,
             revision: _,
         } = organization;
-        let OrganizationSettings { ip_allowlist, key_lifetime, default_limits, kept_days } = settings;
+        let OrganizationSettings { ip_allowlist, key_lifetime, default_limits, kept_days, resource_limits } =
+            settings;
         Self {
             id: id.prefixed(),
             name: name.to_string(),
+            name_verified: !is_self_named,
             slug: slug.to_string(),
             email: email.map(|email| email.to_string()),
             plan: plan.map(|plan| plan.to_string()),
@@ -89,6 +96,7 @@ impl From<Organization> for OrganizationView {
                 key_lifetime: key_lifetime.into(),
                 default_rate_limits: fields::told_limits(&default_limits),
                 retention: kept_days.into(),
+                resource_limits: resource_limits.into(),
             },
             created_at: instant::print(created_at),
             updated_at: updated_at.map(instant::print),

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use crate::fault::{Fault, Reason};
 use crate::fields::{self, RateLimit};
 use crate::input::Patch;
-use crate::platform::policy::{LifetimeFields, RetentionFields};
+use crate::platform::policy::{LifetimeFields, ResourceLimitFields, RetentionFields};
 
 /// Fields to change; absent ones stay, `null` is as if nothing had been said.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -29,6 +29,10 @@ pub(super) struct SettingsPatch {
     #[serde(default)]
     #[schema(value_type = Option<RetentionFields>)]
     retention: Patch<RetentionFields>,
+    /// Of organizations that have none of their own.
+    #[serde(default)]
+    #[schema(value_type = Option<ResourceLimitFields>)]
+    resource_limits: Patch<ResourceLimitFields>,
     /// How forward-auth answers proxies that do not say: `plain`, or `nginx`, which passes on 401 and 403 only.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
@@ -47,11 +51,16 @@ impl TryFrom<SettingsPatch> for settings::Update {
             key_lifetime,
             default_rate_limits,
             retention,
+            resource_limits,
             forward_auth_dialect,
             cors_origins,
         } = patch;
         let absent = key_lifetime.is_absent() && default_rate_limits.is_absent() && retention.is_absent();
-        if absent && forward_auth_dialect.is_absent() && cors_origins.is_absent() {
+        if absent
+            && resource_limits.is_absent()
+            && forward_auth_dialect.is_absent()
+            && cors_origins.is_absent()
+        {
             return Err(Fault::NothingToChange(Kind::Settings));
         }
         Ok(Self {
@@ -59,6 +68,7 @@ impl TryFrom<SettingsPatch> for settings::Update {
             default_limits: default_rate_limits
                 .or_default(|given| fields::limits("default_rate_limits", given))?,
             kept_days: retention.or_default(|given| given.read("retention"))?,
+            resource_limits: resource_limits.or_default(|given| given.read("resource_limits"))?,
             forward_auth_dialect: forward_auth_dialect.or_default(|word| {
                 let bad = Fault::invalid("forward_auth_dialect", Reason::Word(&["plain", "nginx"]));
                 ForwardAuthDialect::of_word(&word).ok_or(bad)

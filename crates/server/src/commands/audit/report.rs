@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use claviger_domain::audit::filtered::{ExportFlaw, FirstLine};
 use claviger_domain::audit::{Break, ChainId, Flaw, Walked};
 
 use crate::failure::Failure;
@@ -17,6 +18,8 @@ pub(super) struct Report {
     held: u64,
     no_entries: u64,
     unseen: usize,
+    is_filtered: bool,
+    seal_flaw: Option<ExportFlaw>,
     written: Result<(), Failure>,
 }
 
@@ -32,6 +35,8 @@ impl Report {
             held,
             no_entries,
             unseen,
+            is_filtered: false,
+            seal_flaw: None,
             written: Ok(()),
         }
     }
@@ -52,6 +57,7 @@ impl Report {
         // Where nothing is left, what comes next would be the first.
         let first = first.unwrap_or(last.saturating_add(1));
         match pruned_from_age {
+            _ if self.is_filtered => {}
             Some(age) => {
                 let age = span(*age);
                 self.print(&format!(
@@ -64,7 +70,11 @@ impl Report {
             None => {}
         }
         self.unseen += kept_unseen;
-        if *kept_unseen > 0 {
+        if *kept_unseen > 0 && self.is_filtered {
+            self.print(&format!(
+                "{name}: the entry of a kept head is not in this export: it cannot be compared"
+            ));
+        } else if *kept_unseen > 0 {
             self.print(&format!(
                 "{name}: a kept head is older than what is there, nothing can be said of it"
             ));
@@ -74,8 +84,35 @@ impl Report {
                 self.broken += 1;
                 self.print(&format!("{name}: {}", sentence(broken)));
             }
-            None if self.heads => self.print(&format!("head {chain}:{last}:{mac}")),
+            None if self.heads && !self.is_filtered => self.print(&format!("head {chain}:{last}:{mac}")),
             None => {}
+        }
+    }
+
+    /// Says that the file is a filtered export.
+    pub(super) fn filtered(&mut self, first: &FirstLine<'_>) {
+        self.is_filtered = true;
+        let FirstLine { filter, exported_at, .. } = first;
+        self.print(&format!("this export is filtered: {filter}, made {exported_at}"));
+    }
+
+    /// Says what is wrong with the seal of a filtered export.
+    pub(super) fn seal(&mut self, flaw: Option<ExportFlaw>) {
+        self.seal_flaw = flaw;
+        match flaw {
+            None => {}
+            Some(ExportFlaw::CutOff) => {
+                self.print("the last line of the export is missing: the file was cut off")
+            }
+            Some(ExportFlaw::NotAsSealed) => {
+                self.print("the seal does not hold: lines of the export were changed, removed or added");
+            }
+            Some(ExportFlaw::GoesOn) => {
+                self.print("lines follow the last line of the export: they were added")
+            }
+            Some(ExportFlaw::UnknownPepper(pepper)) => self.print(&format!(
+                "the export was sealed under pepper {pepper}, which is not given: its seal cannot be checked"
+            )),
         }
     }
 
@@ -100,7 +137,17 @@ impl Report {
         if entries > 0 && held == 0 {
             self.print("no entry holds: are these the peppers of the installation that wrote it?");
         }
+        if self.is_filtered {
+            self.print(
+                "note: checked were the seal of the file, each entry's own hash, the order, and the links between \
+                 entries that follow each other; not checked is what the filter left out: export without a filter \
+                 for that",
+            );
+        }
         self.written?;
+        if self.seal_flaw.is_some() {
+            return Err(Failure::operation("the filtered export is not as the server made it".to_owned()));
+        }
         match (broken, no_entries) {
             (0, 0) if unseen > 0 => Err(Failure::operation(format!(
                 "{unseen} kept heads are of entries that are not there any more"
