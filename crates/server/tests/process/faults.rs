@@ -7,8 +7,10 @@
 
 mod changes;
 mod control;
+mod full_disk;
 mod ledger;
 mod scene;
+mod usage_log;
 
 use changes::Kind;
 use claviger_test_postgres::Database;

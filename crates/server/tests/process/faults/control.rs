@@ -22,6 +22,8 @@ pub(super) const SEND: u32 = 512;
 pub(super) const RECEIVE: u32 = 1024;
 /// Every kind but reading: pages are read by other threads at any time.
 pub(super) const FILE_CHANGES: u32 = 1 | 2 | 4 | 8 | 16 | 32 | 64 | 256;
+/// Those of the usage log, the opening of a segment for reading included.
+pub(super) const LOG_CHANGES: u32 = 1 | 2 | 4 | 8 | 16 | 32;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Fault {

@@ -2,6 +2,7 @@
 //! comparison of what was answered with what is there.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
@@ -24,6 +25,7 @@ pub(super) struct Scene {
     /// To PostgreSQL, for ending the server's connections.
     maintenance: Option<DatabaseConnection>,
     rounds: u32,
+    pub(super) verified_so_far: u64,
     /// What was decided in earlier rounds: no later one may take it back.
     kept: Vec<(Line, Found)>,
 }
@@ -40,8 +42,18 @@ impl Scene {
         more: &[(&'static str, String)],
         maintenance: Option<DatabaseConnection>,
     ) -> Self {
+        Self::with(more, maintenance, |_| {}).await
+    }
+
+    /// The same, after something was done about the data directory.
+    pub(super) async fn with(
+        more: &[(&'static str, String)],
+        maintenance: Option<DatabaseConnection>,
+        prepare: impl FnOnce(&Path),
+    ) -> Self {
         let (installation, control) = (Installation::new(), Control::new());
         let data = installation.path("claviger-data");
+        prepare(&data);
         let mut environment = control.environment(&data);
         environment.extend(more.iter().cloned());
         let server = start(&installation, &environment);
@@ -55,6 +67,7 @@ impl Scene {
             environment,
             maintenance,
             rounds: 0,
+            verified_so_far: 0,
             kept: Vec::new(),
         }
     }
@@ -85,7 +98,7 @@ impl Scene {
         );
         let name = format!("Round {}", self.rounds);
         let tenant = Tenant::new(&self.server, &self.bootstrap, &name).await;
-        let mut change = tenant.prepare(&self.server, kind, "Changed").await;
+        let mut change = tenant.prepare(&self.server, kind, &format!("Changed {}", self.rounds)).await;
         let mut later = [
             tenant.prepare(&self.server, Kind::Create, "Later").await,
             tenant.prepare(&self.server, Kind::Revoke, "Later revoked").await,
@@ -127,12 +140,7 @@ impl Scene {
         lines.extend(self.recovered(&tenant, &what, &mut credentials).await);
 
         let live = self.look(&lines, &mut verified).await;
-        if self.rounds.is_multiple_of(2) {
-            tokio::task::block_in_place(|| self.server.kill());
-        } else {
-            self.server.signal(Signal::TERM);
-            tokio::task::block_in_place(|| self.server.ended());
-        }
+        self.stop(self.rounds.is_multiple_of(2));
         self.restart().await;
         let found = self.look(&lines, &mut verified).await;
         let mut expected = logged;
@@ -258,7 +266,13 @@ impl Scene {
         actions
     }
 
-    async fn restart(&mut self) {
+    /// Ends the server, as a crash does or as an operator does.
+    pub(super) fn stop(&mut self, is_killed: bool) {
+        self.server.signal(if is_killed { Signal::KILL } else { Signal::TERM });
+        tokio::task::block_in_place(|| self.server.ended());
+    }
+
+    pub(super) async fn restart(&mut self) {
         self.control.disarm();
         self.server = start(&self.installation, &self.environment);
         // Until then keys are looked up one by one.
