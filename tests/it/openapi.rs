@@ -134,6 +134,9 @@ fn has_security(operation: &Operation, document: &Value) {
     }
 }
 
+/// Operations that are refused while their caller's tenant has too many bytes in flight.
+const WITHIN_BYTES: [&str; 2] = ["verify_key", "verify_keys"];
+
 /// Every refusal an operation of this form can meet, in the surface's own shape.
 fn has_refusals(operation: &Operation) {
     let is_admin = operation.surface != "gateway";
@@ -156,7 +159,13 @@ fn has_refusals(operation: &Operation) {
         (has_body, 413),
         (has_body, 415),
         (is_admin && is_post, 422),
-        (is_admin || is_decision || operation.id() == "report_usage", 429),
+        (
+            is_admin
+                || is_decision
+                || operation.id() == "report_usage"
+                || WITHIN_BYTES.contains(&operation.id()),
+            429,
+        ),
     ];
     expected.extend(also.into_iter().filter_map(|(applies, status)| applies.then_some(status)));
     let told = operation.answers();

@@ -2,6 +2,7 @@
 //! engine that is fed with them.
 
 mod directory;
+mod ended;
 mod exactness;
 mod limiter;
 #[cfg(loom)]

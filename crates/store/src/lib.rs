@@ -15,8 +15,8 @@
 use std::time::Duration;
 
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseBackend, DatabaseConnection, DatabaseTransaction,
-    DbErr, EntityName, EntityTrait, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+    ConnectionTrait, DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr, EntityName,
+    EntityTrait, Statement,
 };
 use sea_orm_migration::{MigratorTrait, SchemaManager, seaql_migrations};
 
@@ -24,6 +24,7 @@ mod account;
 mod admin_key;
 mod audit;
 mod bootstrap_key;
+mod connection;
 mod counter;
 mod credential;
 mod error;
@@ -40,6 +41,7 @@ mod secret;
 mod settings;
 mod snapshot;
 mod tally;
+mod transaction;
 mod usage;
 mod usage_outcome;
 mod usage_report;
@@ -86,6 +88,7 @@ pub struct Store {
     /// On SQLite the one connection that writes: writers queue here, and none ever meets `SQLITE_BUSY`.
     writer: DatabaseConnection,
     reader: DatabaseConnection,
+    suspect: connection::Suspect,
 }
 
 /// A transaction under way.
@@ -96,60 +99,6 @@ pub struct Tx(DatabaseTransaction);
 const MIGRATING: i64 = 4_807_234_166_571_263;
 
 impl Store {
-    /// Opens the database at `url`: `sqlite:PATH` (made when missing), `sqlite::memory:` or `postgres://…`.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when it cannot be opened.
-    pub async fn connect(url: &str, options: &StoreOptions) -> Result<Self, StoreError> {
-        let mut connect = ConnectOptions::new(url);
-        connect
-            .sqlx_logging(false)
-            .acquire_timeout(options.acquire_timeout)
-            .connect_timeout(options.acquire_timeout)
-            .test_before_acquire(false);
-        if !url.starts_with("sqlite:") {
-            connect
-                .max_connections(options.connections)
-                .test_before_acquire_if_idle_for(Duration::from_secs(30))
-                // A change that hangs must not hold its locks for ever.
-                .map_sqlx_postgres_opts(|postgres| {
-                    postgres.options([
-                        ("lock_timeout", "15s"),
-                        ("statement_timeout", "30s"),
-                        ("idle_in_transaction_session_timeout", "30s"),
-                    ])
-                });
-            let pool = Database::connect(connect).await?;
-            return Ok(Self { writer: pool.clone(), reader: pool });
-        }
-        connect.max_connections(1).min_connections(1).idle_timeout(None).max_lifetime(None);
-        connect.map_sqlx_sqlite_opts(|sqlite| {
-            // FULL: what was answered survives a power cut. The pause only ever meets other processes.
-            sqlite
-                .create_if_missing(true)
-                .foreign_keys(true)
-                .busy_timeout(Duration::from_secs(20))
-                .pragma("journal_mode", "WAL")
-                .pragma("synchronous", "FULL")
-                .pragma("temp_store", "MEMORY")
-                .pragma("cache_size", "-65536")
-        });
-        let writer = Database::connect(connect.clone()).await?;
-        if url.contains(":memory:") {
-            return Ok(Self { reader: writer.clone(), writer });
-        }
-        connect.max_connections(options.connections).min_connections(0);
-        connect.map_sqlx_sqlite_opts(|sqlite| {
-            sqlite
-                .foreign_keys(true)
-                .busy_timeout(Duration::from_secs(20))
-                .pragma("query_only", "ON")
-                .pragma("temp_store", "MEMORY")
-        });
-        let reader = Database::connect(connect).await?;
-        Ok(Self { writer, reader })
-    }
-
     /// Applies the schema changes that are missing.
     ///
     /// # Errors
@@ -194,26 +143,6 @@ impl Store {
         // The process is going away: a connection that fails to close is closed by that.
         let _ = self.reader.close().await;
         let _ = self.writer.close().await;
-    }
-
-    /// Runs `work` as one transaction: committed when it answers `Ok`, undone in every other case,
-    /// being dropped included.
-    ///
-    /// # Errors
-    /// What `work` answers, or [`StoreError`] when the transaction cannot begin or commit.
-    pub async fn transaction<T, E: From<StoreError>>(
-        &self,
-        work: impl AsyncFnOnce(&Tx) -> Result<T, E>,
-    ) -> Result<T, E> {
-        let options = TransactionOptions {
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..TransactionOptions::default()
-        };
-        let begun = self.writer.begin_with_options(options).await.map_err(StoreError::from)?;
-        let tx = Tx(begun);
-        let answer = work(&tx).await?;
-        tx.0.commit().await.map_err(StoreError::from)?;
-        Ok(answer)
     }
 
     /// The id of the newest transaction: every transaction that has written something by now has this id or a lower

@@ -7,6 +7,7 @@ mod fixtures;
 mod overheard;
 
 mod audit;
+mod broken_commits;
 mod busiest;
 mod chains;
 mod concurrency;

@@ -27,6 +27,7 @@ pub(crate) mod credential {
         pub description: Option<String>,
         pub prefix: String,
         pub scopes: String,
+        pub manages_keys: bool,
         pub limits: String,
         pub credits_grant: i64,
         pub credits_remaining: Option<i64>,

@@ -14,7 +14,7 @@ fn verified(world: &World, tenant: &Tenant<'_>, lines: &[&str]) -> (Option<Expor
     let keys = world.app.audit_keys();
     let id = OrganizationId::parse_any(tenant.organization["id"].as_str().unwrap()).unwrap();
     let mut walk = FilteredWalk::new(keys, ChainId::from(Some(id)), &[]);
-    let first = FirstLine::parse(lines[0].as_bytes()).expect("no first line");
+    let first = FirstLine::parse(lines[0].as_bytes()).unwrap();
     let mut seal = SealCheck::new(keys, &first, lines[0].as_bytes());
     for line in &lines[1..] {
         if !seal.take(line.as_bytes()) {

@@ -24,7 +24,7 @@ async fn differences(world: &World, kind: &str) -> u64 {
     found
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn memory_that_agrees_has_no_differences() {
     let world = World::new().await;
     let partner = world.partner().await;
@@ -38,7 +38,7 @@ async fn memory_that_agrees_has_no_differences() {
 }
 
 /// As after a change that memory took in although the database lost it: memory is ahead.
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_change_that_only_memory_has_is_undone() {
     let world = World::new().await;
     let organization = stage::organization(&world, "Tenant").await.id;
@@ -54,7 +54,7 @@ async fn a_change_that_only_memory_has_is_undone() {
     assert_eq!(differences(&world, "credential").await, 1, "it is found once");
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_suspension_that_memory_missed_is_put_in_force() {
     let world = World::new().await;
     let organization = stage::organization(&world, "Tenant").await.id;
@@ -71,7 +71,7 @@ async fn a_suspension_that_memory_missed_is_put_in_force() {
     assert_eq!(code(&world, &key, json!({})).await, "ORGANIZATION_SUSPENDED");
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_credential_that_the_database_lost_is_dropped() {
     let world = World::new().await;
     let organization = stage::organization(&world, "Tenant").await.id;

@@ -2,6 +2,7 @@
 
 mod analytics;
 mod batch;
+mod bounds;
 mod codes;
 mod consistency;
 mod counting;

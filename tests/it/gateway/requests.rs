@@ -138,7 +138,7 @@ async fn a_bad_request_is_a_problem_that_names_its_field() {
         ("scopes", json!("a:b AND"), "scopes must be scopes joined by AND and OR, or a list of scopes"),
         ("scopes", json!("a b"), "scopes must be scopes joined by AND and OR, or a list of scopes"),
         ("scopes", json!(deep), "scopes must be scopes joined by AND and OR, or a list of scopes"),
-        ("scopes", json!(many), "scopes must be scopes joined by AND and OR, or a list of scopes"),
+        ("scopes", json!(many), "scopes must have 100 items or less"),
         ("scopes", json!(["a:b", 7]), "scopes must be scopes joined by AND and OR, or a list of scopes"),
         ("scopes", json!({"a:b": true}), "scopes must be scopes joined by AND and OR, or a list of scopes"),
         ("surprise", json!(1), "Unknown field: surprise"),

@@ -36,7 +36,7 @@ async fn an_encoded_body_is_refused_in_the_words_of_its_surface() {
         }
     }
     let answer = send(&partner, "/v1/admin/users", "identity").await;
-    answer.refused(400, "name is required");
+    answer.refused(400, "Name is required and must be a non-empty string");
 }
 
 #[tokio::test]

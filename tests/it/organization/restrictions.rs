@@ -146,7 +146,7 @@ async fn who_may_lift_restrictions_is_not_bound_by_its_own() {
     let world = World::new().await;
     let acme = Tenant::new(&world, "Acme").await;
     let words = data(&acme.owner.get(&acme.path("/permissions")).await, 200);
-    let word = words.as_array().unwrap().iter().find(|it| it["name"] == "api-keys:unrestrict");
+    let word = words.as_array().unwrap().iter().find(|it| it["permission"] == "api-keys:unrestrict");
     let roles = word.unwrap_or_else(|| panic!("{words}")).to_string();
     assert!(roles.contains("Owner") && roles.contains("Admin") && !roles.contains("Member"), "{roles}");
     let free = json!({"expiresAt": null, "ipAllowlist": [], "rateLimits": [], "credits": null});

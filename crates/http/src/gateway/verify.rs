@@ -30,7 +30,10 @@ use view::Verification;
     post, path = "/v1/keys/verify", operation_id = "verify_key", tag = "Verification",
     security(("gateway_key" = ["keys:verify"])),
     request_body = VerifyRequest,
-    responses((status = 200, description = "The decision", body = Verification)),
+    responses(
+        (status = 200, description = "The decision", body = Verification),
+        (status = 429, description = "Too many bytes of requests and unread answers are in flight", body = crate::problem::Problem, content_type = "application/problem+json"),
+    ),
 )]
 pub(crate) fn verify_key(
     gate: &Gate,

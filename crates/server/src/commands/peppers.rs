@@ -14,7 +14,7 @@ use crate::database::{self, Missing};
 use crate::failure::{Failure, with_causes};
 use crate::{output, system};
 
-#[derive(Debug, Subcommand)]
+#[derive(Debug, Clone, Copy, Subcommand)]
 pub(crate) enum Command {
     /// Show what depends on each pepper and when it may go; ends with 1 when one that is needed is missing
     Status {

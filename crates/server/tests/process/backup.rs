@@ -140,9 +140,6 @@ async fn calls_are_counted_once(scene: &Scene, restored_into: &[(&'static str, S
         );
         scene.check_restored(&server).await;
         tokio::task::block_in_place(|| server.stop());
-        println!(
-            "round {round}: {answered_before} answered before, {counted} restored, {asked_until} asked for"
-        );
     }
     traffic.is_over.store(true, Ordering::SeqCst);
     for worker in workers {

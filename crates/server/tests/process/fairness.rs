@@ -99,7 +99,7 @@ impl Worst {
         let (stopped, counted) = (stop.clone(), calls.clone());
         let thread = std::thread::spawn(move || {
             // The load stands for other machines: it does not take the processor from the server.
-            drop(rustix::process::setpriority_process(Some(rustix::thread::gettid()), 19));
+            let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), 19);
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
                 let mut tasks = tokio::task::JoinSet::new();

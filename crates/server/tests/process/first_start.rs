@@ -115,7 +115,7 @@ async fn of_two_servers_that_start_at_once_on_one_directory_one_serves() {
     for round in 0..ROUNDS {
         let installation = Installation::new();
         let mut servers = [installation.spawn(&[], &[]), installation.spawn(&[], &[])];
-        let settled = tokio::task::block_in_place(|| servers.each_mut().map(super::support::Server::settle));
+        let settled = tokio::task::block_in_place(|| servers.each_mut().map(Server::settle));
         assert_eq!(settled.iter().filter(|listens| **listens).count(), 1, "round {round}");
         let keys = printed(&servers);
         assert_eq!(keys.len(), 1, "round {round}: {keys:?}");

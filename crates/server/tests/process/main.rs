@@ -18,6 +18,7 @@ mod lost_database;
 mod offline;
 mod operations;
 mod peppers;
+mod peppers_page;
 mod postgres;
 mod proxies;
 mod readme;

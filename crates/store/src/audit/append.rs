@@ -96,6 +96,11 @@ impl<C: ConnectionTrait> AuditLog<'_, C> {
         // Another process seals with a pepper that this one was not started with. A version that no process ever
         // had was written by somebody else.
         if !is_new && holds.is_none() && PepperChecks(self.0).is_known_unscoped(sealed.pepper).await? {
+            tracing::error!(
+                pepper = sealed.pepper,
+                chain = %head.chain,
+                "another process seals the audit log with a pepper that this one does not have: restart this server with it"
+            );
             return Err(StoreError::MissingPepper(sealed.pepper));
         }
         let last: Option<(i64, Vec<u8>)> = Entity::find()

@@ -12,6 +12,7 @@ fn copy(held: &HeldSegments) -> TempDir {
     for segment in held.files() {
         let (name, mut file, bytes) = segment.unwrap();
         assert!(is_file_name(&name), "{name}");
+        std::io::Seek::rewind(&mut file).unwrap();
         let mut into = File::create(directory.join(name)).unwrap();
         let copied = std::io::copy(&mut std::io::Read::take(&mut file, bytes), &mut into).unwrap();
         assert_eq!(copied, bytes);

@@ -99,21 +99,22 @@ impl Report {
     /// Says what is wrong with the seal of a filtered export.
     pub(super) fn seal(&mut self, flaw: Option<ExportFlaw>) {
         self.seal_flaw = flaw;
-        match flaw {
-            None => {}
+        let text = match flaw {
+            None => return,
             Some(ExportFlaw::CutOff) => {
-                self.print("the last line of the export is missing: the file was cut off")
+                "the last line of the export is missing: the file was cut off".to_owned()
             }
             Some(ExportFlaw::NotAsSealed) => {
-                self.print("the seal does not hold: lines of the export were changed, removed or added");
+                "the seal does not hold: lines of the export were changed, removed or added".to_owned()
             }
             Some(ExportFlaw::GoesOn) => {
-                self.print("lines follow the last line of the export: they were added")
+                "lines follow the last line of the export: they were added".to_owned()
             }
-            Some(ExportFlaw::UnknownPepper(pepper)) => self.print(&format!(
+            Some(ExportFlaw::UnknownPepper(pepper)) => format!(
                 "the export was sealed under pepper {pepper}, which is not given: its seal cannot be checked"
-            )),
-        }
+            ),
+        };
+        self.print(&text);
     }
 
     /// Says that a line of a file is none of the log.
