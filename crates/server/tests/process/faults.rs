@@ -14,19 +14,17 @@ mod usage_log;
 
 use changes::Kind;
 use claviger_test_postgres::Database;
-use control::{DATABASE, FILE_CHANGES, Fault, Plan, RECEIVE, SEND, SOCKET};
-use scene::{Scene, failures, setting};
+use control::{DATABASE, FILE_CHANGES, Fault, MAIN_FILE, Plan, RECEIVE, SEND, SOCKET, SYNC, WRITE};
+use scene::{Failure, Scene, failures, setting};
 
-async fn series(scene: &mut Scene, base: &Plan, share: usize) {
+async fn series(scene: &mut Scene, base: &Plan) {
     let most = setting("CLAVIGER_TEST_FAULTS", 1);
     let seed = setting("CLAVIGER_TEST_SEED", 0);
     for (turn, kind) in Kind::ALL.into_iter().enumerate() {
         let trace = scene.count(kind, base).await;
         println!("{kind:?} makes {} calls", trace.len());
-        for (index, failure) in failures(&trace, base, most, turn + seed).iter().enumerate() {
-            if share <= 1 || (index + turn).is_multiple_of(share) {
-                scene.round(kind, failure).await;
-            }
+        for failure in failures(&trace, base, most, turn + seed) {
+            scene.round(kind, &failure).await;
         }
     }
 }
@@ -36,8 +34,26 @@ async fn on_sqlite_no_answered_change_is_lost_when_a_system_call_fails() {
     let mut scene = Scene::new(&[], None).await;
     let base =
         Plan { scope: DATABASE, ops: FILE_CHANGES, position: 0, fault: Fault::IoError, times: 1, port: 0 };
-    series(&mut scene, &base, 1).await;
+    series(&mut scene, &base).await;
     scene.finish("SQLite").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_sqlite_no_answered_change_is_lost_when_a_checkpoint_fails() {
+    let mut scene = Scene::new(&[], None).await;
+    let base =
+        Plan { scope: MAIN_FILE, ops: FILE_CHANGES, position: 0, fault: Fault::IoError, times: 1, port: 0 };
+    let trace = scene.checkpoint(&Failure { plan: base, op: WRITE }).await;
+    assert!(trace.contains(&WRITE), "no checkpoint: {trace:?}");
+    println!("a checkpoint makes {} calls", trace.len());
+    let (most, seed) = (setting("CLAVIGER_TEST_FAULTS", 1), setting("CLAVIGER_TEST_SEED", 0));
+    // Hundreds of pages are written alike: some of them are enough also where all positions are tried.
+    for failure in failures(&trace, &base, if most == 0 { 8 } else { most }, seed) {
+        if failure.op & (WRITE | SYNC) != 0 {
+            scene.checkpoint(&failure).await;
+        }
+    }
+    scene.finish("SQLite, checkpoints").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -51,7 +67,7 @@ async fn on_postgresql_no_answered_change_is_lost_when_a_system_call_fails() {
     let mut scene = Scene::new(&more, Some(maintenance)).await;
     let base =
         Plan { scope: SOCKET, ops: SEND | RECEIVE, position: 0, fault: Fault::IoError, times: 1, port };
-    series(&mut scene, &base, 1).await;
+    series(&mut scene, &base).await;
     scene.finish("PostgreSQL").await;
     database.remove().await;
 }

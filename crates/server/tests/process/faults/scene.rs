@@ -30,6 +30,9 @@ pub(super) struct Scene {
     kept: Vec<(Line, Found)>,
 }
 
+/// Each adds about fifteen pages to the database's log, which is written to the main file after a thousand.
+const CREATES_TO_A_CHECKPOINT: usize = 110;
+
 /// What is to fail in a round.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Failure {
@@ -130,6 +133,10 @@ impl Scene {
         if fired > 0 && plan.fault.kills() {
             self.server.ended();
             self.restart().await;
+        } else if reply.status == 503 && !sticky && self.rounds.is_multiple_of(3) {
+            // Nothing comes between the refusal and the crash.
+            self.stop(true);
+            self.restart().await;
         }
         self.rolled_back(&tenant).await;
         for change in &mut later {
@@ -156,6 +163,50 @@ impl Scene {
             self.ledger.loss(format!("AUDIT LOG: {what}: it tells {logged:?}, was to tell {expected:?}"));
         }
         self.counted(&tenant, &credentials, &verified, &what).await;
+    }
+
+    /// So many creates that the database's log is written to its main file meanwhile; answers the calls of that.
+    pub(super) async fn checkpoint(&mut self, failure: &Failure) -> Vec<u32> {
+        self.rounds += 1;
+        let Failure { plan, op } = failure;
+        let name = format!("Checkpoint {}", self.rounds);
+        let tenant = Tenant::new(&self.server, &self.bootstrap, &name).await;
+        let what = format!("{name}, call {} ({}), {:?}", plan.position, op_name(*op), plan.fault);
+        let (mut lines, mut verified) = (Vec::new(), BTreeMap::new());
+        self.control.arm(plan);
+        for place in 0..CREATES_TO_A_CHECKPOINT {
+            let mut change = tenant.creation(&format!("Credential {place}"));
+            let reply = change.make(&self.server).await;
+            lines.extend(change.lines(&what, &reply, &tenant));
+            if reply.status == 0 {
+                break;
+            }
+        }
+        let (fired, trace) = (self.control.fired(), self.control.trace());
+        self.control.disarm();
+        if plan.position > 0 {
+            match fired {
+                0 => self.ledger.not_reached += 1,
+                _ => {
+                    let fault = format!("checkpoint: {} {:?}", op_name(*op), plan.fault);
+                    *self.ledger.faults.entry(fault).or_default() += 1;
+                }
+            }
+        }
+        let is_gone = fired > 0 && plan.fault.kills();
+        let live = if is_gone { None } else { Some(self.look(&lines, &mut verified).await) };
+        if is_gone {
+            self.server.ended();
+        } else {
+            // A clean stop would write the log to the main file, and the next round begin with an empty one.
+            self.stop(self.rounds.is_multiple_of(2));
+        }
+        self.restart().await;
+        let found = self.look(&lines, &mut verified).await;
+        for (place, (line, found)) in lines.into_iter().zip(found).enumerate() {
+            self.ledger.judge(&line, live.as_ref().map(|live| &live[place]), &found);
+        }
+        trace
     }
 
     /// Makes the change; on PostgreSQL with the backend ended in the middle of it, if that is the fault.
