@@ -17,6 +17,7 @@ use claviger_test_postgres::Database;
 use control::{DATABASE, FILE_CHANGES, Fault, MAIN_FILE, Plan, RECEIVE, SEND, SOCKET, SYNC, WRITE};
 use scene::{Failure, Scene, failures, setting};
 
+#[expect(clippy::print_stdout, reason = "a long series tells how far it is")]
 async fn series(scene: &mut Scene, base: &Plan) {
     let most = setting("CLAVIGER_TEST_FAULTS", 1);
     let seed = setting("CLAVIGER_TEST_SEED", 0);

@@ -227,7 +227,8 @@ impl Ledger {
         }
     }
 
-    /// Of everything together.
+    /// Prints the table; fails when anything was lost.
+    #[expect(clippy::print_stdout, reason = "the table is what a series is for")]
     pub(super) fn finish(&self, title: &str) {
         println!("{title}:\n{self}\nstored after 503: {:#?}", self.untold);
         assert!(self.losses.is_empty(), "{title}: {} losses:\n{}", self.losses.len(), self.losses.join("\n"));
