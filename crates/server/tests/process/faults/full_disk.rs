@@ -68,7 +68,7 @@ impl Drop for Disk {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn changes_that_are_answered_after_a_full_disk_are_kept() {
+async fn changes_that_are_answered_after_a_full_disk_are_kept_and_readiness_tells_of_it() {
     let mut disk = Disk::Shim;
     let mut scene = Scene::with(&[], None, |data| disk = Disk::mount(data)).await;
     let tenant = Tenant::new(&scene.server, &scene.bootstrap, "Acme").await;
@@ -91,6 +91,7 @@ async fn changes_that_are_answered_after_a_full_disk_are_kept() {
         assert!(begun.elapsed() < Duration::from_secs(60), "{} creates fit on a full disk", issued.len());
     }
     let kept_while_full = issued.len();
+    wait_for_readiness(&scene, 503).await;
     let live = ask(&scene.server, Method::GET, "/health/live", "", None).await;
     assert_eq!(live.status, 200, "liveness does not tell of the database");
 
@@ -115,7 +116,7 @@ async fn changes_that_are_answered_after_a_full_disk_are_kept() {
     let reply = ask(&scene.server, Method::POST, &path, &tenant.admin, Some(&body)).await;
     assert_eq!(reply.status, 200, "{reply:?}");
     let replacement = reply.body["data"]["api_key"].as_str().unwrap().to_owned();
-    assert_eq!(readiness(&scene).await, 200);
+    wait_for_readiness(&scene, 200).await;
     let mut verified = 0;
     for restarted in [false, true] {
         if restarted {
@@ -157,4 +158,12 @@ async fn code(scene: &Scene, key: &str) -> String {
 
 async fn readiness(scene: &Scene) -> u16 {
     ask(&scene.server, Method::GET, "/health/ready", "", None).await.status
+}
+
+async fn wait_for_readiness(scene: &Scene, status: u16) {
+    let begun = Instant::now();
+    while readiness(scene).await != status {
+        assert!(begun.elapsed() < Duration::from_secs(20), "/health/ready does not become {status}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
