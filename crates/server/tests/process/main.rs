@@ -21,6 +21,7 @@ mod peppers;
 mod peppers_page;
 mod postgres;
 mod proxies;
+mod readiness;
 mod readme;
 mod start;
 mod stop;
