@@ -62,6 +62,10 @@ kill:
 kill-gateway:
     CLAVIGER_TEST_KILLS=200 CLAVIGER_TEST_LOCK_SECONDS=60 cargo test -p claviger-server --test process -- --nocapture gateway_kill
 
+# Lets every system call of every kind of change fail once, or COUNT of each kind of call and fault, and compares what was answered with what is stored
+faults count="0" name="faults":
+    CLAVIGER_TEST_FAULTS={{ count }} cargo test -p claviger-server --test process -- --nocapture --test-threads=2 {{ name }}
+
 # Revokes 1,000 keys while they are used, and looks whether one passes afterwards
 revoke:
     CLAVIGER_TEST_REVOCATIONS=1000 cargo test -p claviger-server --test process -- --nocapture gateway_revoke

@@ -35,6 +35,7 @@ pub mod peppers;
 mod places;
 mod ports;
 mod quota;
+mod readiness;
 mod recent;
 mod repeat;
 pub mod reports;
@@ -59,6 +60,7 @@ pub use pace::Pace;
 pub use places::Place;
 pub use ports::{Clock, Entropy, Ports, Random};
 pub use quota::Quota;
+pub use readiness::{Component, Problem};
 pub use repeat::Repeat;
 pub use write_queue::{Lane, LaneState};
 
@@ -122,6 +124,7 @@ struct Inner {
     on_disk: on_disk::OnDisk,
     retention: Retention,
     request_ids: request_id::RequestIds,
+    readiness: readiness::Readiness,
 }
 
 impl App {
@@ -187,6 +190,7 @@ impl App {
             on_disk: on_disk::OnDisk::new(durability, lanes.into_iter()),
             retention,
             request_ids,
+            readiness: readiness::Readiness::default(),
             engine,
         }))
     }
@@ -194,14 +198,6 @@ impl App {
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.0.store
-    }
-
-    /// Whether the database answers.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] when it does not.
-    pub async fn ready(&self) -> Result<(), Error> {
-        Ok(self.store().ping().await?)
     }
 
     /// The present instant, to the microsecond: both databases keep every digit of it.
@@ -233,6 +229,10 @@ impl App {
 
     pub(crate) fn draining(&self) -> &drain::Drain {
         &self.0.drain
+    }
+
+    pub(crate) fn readiness(&self) -> &readiness::Readiness {
+        &self.0.readiness
     }
 
     pub(crate) fn on_disk(&self) -> &on_disk::OnDisk {

@@ -301,8 +301,21 @@ impl App {
         kind: &'static str,
         work: impl AsyncFnOnce(&Tx) -> Result<T, E>,
     ) -> Result<T, E> {
+        self.write_in_background(Lane::Bulk, kind, work).await
+    }
+
+    /// The same in any lane.
+    ///
+    /// # Errors
+    /// What `work` answers, or [`StoreError`] when the transaction cannot begin or commit.
+    pub(crate) async fn write_in_background<T, E: From<StoreError>>(
+        &self,
+        lane: Lane,
+        kind: &'static str,
+        work: impl AsyncFnOnce(&Tx) -> Result<T, E>,
+    ) -> Result<T, E> {
         // A wait without a bound is never refused.
-        let _turn = self.writes().turn(Lane::Bulk, Tenant::Background(kind), Duration::MAX).await.ok();
+        let _turn = self.writes().turn(lane, Tenant::Background(kind), Duration::MAX).await.ok();
         self.store().transaction(work).await
     }
 

@@ -110,7 +110,7 @@ pub struct Journal {
     appended: usize,
     room: Room,
     refused: AtomicU64,
-    _lock: directory::Lock,
+    lock: directory::Lock,
 }
 
 /// What is to be counted next.
@@ -170,7 +170,7 @@ impl Found {
             .collect::<Result<Vec<_>, _>>()?;
         let room = Room::new(settings.max_bytes, lanes.iter().map(Lane::undrained).sum());
         let refused = AtomicU64::new(0);
-        Ok(Journal { id, lanes, appended, room, refused, _lock: lock })
+        Ok(Journal { id, lanes, appended, room, refused, lock })
     }
 }
 
@@ -289,6 +289,20 @@ impl Journal {
         }
     }
 
+    /// Checks that a call can be appended now, and that the last append and sync did not fail. Writes a byte and
+    /// removes it again.
+    ///
+    /// # Errors
+    /// [`JournalError::Full`], [`JournalError::Unsynced`], [`JournalError::Damaged`] when a file in use was deleted or
+    /// the directory replaced, [`JournalError::Io`] when the file system refuses.
+    pub fn check(&self) -> Result<(), JournalError> {
+        if !self.room.fits(LENGTH) {
+            return Err(JournalError::Full { bound: self.room.bound });
+        }
+        self.lock.check()?;
+        self.lanes.iter().try_for_each(Lane::check)
+    }
+
     /// Whether every call that was decided is in the database. Looks into no file.
     #[must_use]
     pub fn is_drained(&self) -> bool {
@@ -313,8 +327,9 @@ impl Journal {
             Some(free) => free,
             None => (&from[0], from[0].turn()),
         };
-        let offset = lane.append(&mut turn, records)?;
-        Ok(Place { lane: lane.number, offset })
+        let appended = lane.append(&mut turn, records);
+        turn.has_failed = appended.is_err();
+        Ok(Place { lane: lane.number, offset: appended? })
     }
 }
 

@@ -9,7 +9,7 @@ use claviger_domain::actor::Refusal;
 use claviger_domain::scope::InvalidExpression;
 use claviger_domain::text::{InvalidMetadata, InvalidText};
 
-/// For so long writes wait for their turn before they are refused.
+/// When to try again after a refusal by a busy or unavailable database or usage log.
 const RETRY_BUSY_SECONDS: u64 = 5;
 
 #[derive(Debug)]
@@ -143,7 +143,7 @@ impl Fault {
     /// After how many seconds the same request may succeed, where that is known.
     pub(crate) fn retry_after(&self) -> Option<u64> {
         match self {
-            Self::App(Error::Busy) => Some(RETRY_BUSY_SECONDS),
+            Self::App(Error::Busy | Error::Unavailable(_) | Error::NotCounted(_)) => Some(RETRY_BUSY_SECONDS),
             Self::App(Error::TooManyReports { retry_after_seconds }) => Some(*retry_after_seconds),
             _ => None,
         }

@@ -8,7 +8,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use claviger_app::App;
+use claviger_app::{App, Component, Problem};
 use serde_json::json;
 use utoipa_swagger_ui::{Config, SwaggerUi, Url};
 
@@ -33,15 +33,17 @@ pub(crate) fn router(documents: Vec<Published>, metrics: Arc<Metrics>) -> Router
     router.merge(reader.layer(axum::middleware::map_response(readable)))
 }
 
-/// Ready is: the database answers.
+/// Ready is: the database takes writes, and the usage log takes calls.
 async fn ready(State(app): State<App>) -> Response {
-    match app.ready().await {
-        Ok(()) => Json(json!({"status": "ready"})).into_response(),
-        Err(error) => {
-            tracing::warn!(error = &error as &dyn std::error::Error, "not ready");
-            (StatusCode::SERVICE_UNAVAILABLE, Json(json!({"status": "database unavailable"}))).into_response()
-        }
+    let problems = app.problems().await;
+    if problems.is_empty() {
+        return Json(json!({"status": "ready"})).into_response();
     }
+    let problem =
+        |Problem { component, detail }| json!({"code": Component::code(component), "detail": detail});
+    let problems: Vec<_> = problems.into_iter().map(problem).collect();
+    (StatusCode::SERVICE_UNAVAILABLE, Json(json!({"status": "not_ready", "problems": problems})))
+        .into_response()
 }
 
 fn metrics_text(metrics: &Metrics) -> Response {

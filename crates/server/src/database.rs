@@ -5,6 +5,7 @@ use std::fs::{self, OpenOptions};
 use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::time::Duration;
 
 use claviger_app::peppers::Unfit;
 use claviger_app::{App, Ports, Settings};
@@ -22,6 +23,9 @@ pub(crate) enum Missing {
     /// mistyped path, or change the tables under a server of another version.
     Refused,
 }
+
+/// How long a server's query waits for a connection or a lock. Its callers have waited for their turn before.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// Runs `work` on the database, and closes it.
 pub(crate) fn with<T>(
@@ -118,9 +122,12 @@ async fn connect(
     if let Some(Embedded::File(file)) = url.embedded() {
         keep_private(file)?;
     }
-    let store = Store::connect(url.expose(), &StoreOptions::default())
-        .await
-        .map_err(|error| cannot_open(config, &error))?;
+    let options = match missing {
+        // A server's callers are told soon that the database is away.
+        Missing::Made => StoreOptions { acquire_timeout: LONGEST_WAIT, ..StoreOptions::default() },
+        Missing::Refused => StoreOptions::default(),
+    };
+    let store = Store::connect(url.expose(), &options).await.map_err(|error| cannot_open(config, &error))?;
     let settings = Settings {
         peppers,
         admin_limit_per_minute: config.limits.admin_per_minute,

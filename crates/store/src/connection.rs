@@ -11,8 +11,9 @@ use std::time::Duration;
 use sea_orm::sqlx::pool::PoolOptions;
 use sea_orm::sqlx::sqlite::{Sqlite, SqliteConnection};
 use sea_orm::sqlx::{Connection, Error as SqlxError, Postgres};
-use sea_orm::{ConnectOptions, Database, DatabaseConnection};
+use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr};
 
+use crate::database_file::DatabaseFile;
 use crate::{Store, StoreError, StoreOptions};
 
 /// Whether the embedded database's one writing connection has failed to begin, commit or roll back: it is closed
@@ -45,15 +46,16 @@ impl Store {
         let suspect = Suspect::default();
         if !url.starts_with("sqlite:") {
             let pool = connect_postgres(connect, options).await?;
-            return Ok(Self { writer: pool.clone(), reader: pool, suspect });
+            return Ok(Self { writer: pool.clone(), reader: pool, suspect, file: None });
         }
         connect.max_connections(1).min_connections(1).idle_timeout(None).max_lifetime(None);
-        connect.map_sqlx_sqlite_opts(|sqlite| {
+        let busy_timeout = options.acquire_timeout;
+        connect.map_sqlx_sqlite_opts(move |sqlite| {
             // FULL: what was answered survives a power cut. The pause only ever meets other processes.
             sqlite
                 .create_if_missing(true)
                 .foreign_keys(true)
-                .busy_timeout(Duration::from_secs(20))
+                .busy_timeout(busy_timeout)
                 .pragma("journal_mode", "WAL")
                 .pragma("synchronous", "FULL")
                 .pragma("temp_store", "MEMORY")
@@ -62,7 +64,7 @@ impl Store {
         if url.contains(":memory:") {
             // It is gone with its connection, which is therefore never replaced; there is no disk that could fail.
             let writer = Database::connect(connect).await?;
-            return Ok(Self { reader: writer.clone(), writer, suspect });
+            return Ok(Self { reader: writer.clone(), writer, suspect, file: None });
         }
         let mut writing = connect.clone();
         let watched = suspect.clone();
@@ -70,15 +72,17 @@ impl Store {
         let writer = Database::connect(writing).await?;
         connect.max_connections(options.connections).min_connections(0);
         connect.map_sqlx_sqlite_pool_opts(|pool| replace_unclean(pool, &Suspect::default()));
-        connect.map_sqlx_sqlite_opts(|sqlite| {
+        connect.map_sqlx_sqlite_opts(move |sqlite| {
             sqlite
                 .foreign_keys(true)
-                .busy_timeout(Duration::from_secs(20))
+                .busy_timeout(busy_timeout)
                 .pragma("query_only", "ON")
                 .pragma("temp_store", "MEMORY")
         });
         let reader = Database::connect(connect).await?;
-        Ok(Self { writer, reader, suspect })
+        let path = writer.get_sqlite_connection_pool().connect_options().get_filename().to_owned();
+        let file = DatabaseFile::observe(path).map_err(|error| DbErr::Custom(error.to_string()))?;
+        Ok(Self { writer, reader, suspect, file: Some(file) })
     }
 }
 

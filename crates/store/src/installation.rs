@@ -70,6 +70,19 @@ impl<C: ConnectionTrait> InstallationRecord<'_, C> {
         page::met_its_row(&done)
     }
 
+    /// Inserts a row and deletes it again: the transaction changes nothing, and its commit has to write. An update
+    /// to the same values would not do: SQLite leaves pages alone that stay the same.
+    ///
+    /// Of two transactions with the same `number`, one waits for the other.
+    pub async fn try_write(&self, number: u32) -> Result<(), StoreError> {
+        // Negative, and therefore never the one row.
+        let id = -1 - i64::from(number);
+        let row = Model { id, installation_id: Uuid::nil(), is_open: false };
+        Entity::insert(row.into_active_model()).exec_without_returning(self.0).await?;
+        Entity::delete_by_id(id).exec(self.0).await?;
+        Ok(())
+    }
+
     /// A number that grows with every audit entry and every batch of counted calls, and never goes back.
     /// A database with a smaller one than was seen before has lost something.
     pub async fn progress_unscoped(&self) -> Result<u64, StoreError> {

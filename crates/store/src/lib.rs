@@ -27,6 +27,7 @@ mod bootstrap_key;
 mod connection;
 mod counter;
 mod credential;
+mod database_file;
 mod error;
 mod installation;
 mod journal_position;
@@ -72,7 +73,8 @@ pub use usage_report::{ReportId, UsageReports};
 pub struct StoreOptions {
     /// Connections for reading (SQLite), or in all (PostgreSQL).
     pub connections: u32,
-    /// How long a query waits for a connection before the database counts as unavailable.
+    /// How long a query waits for a connection, and on SQLite for the lock of another process, before the database
+    /// counts as unavailable.
     pub acquire_timeout: Duration,
 }
 
@@ -89,6 +91,8 @@ pub struct Store {
     writer: DatabaseConnection,
     reader: DatabaseConnection,
     suspect: connection::Suspect,
+    /// Of the embedded database, unless it is in memory.
+    file: Option<database_file::DatabaseFile>,
 }
 
 /// A transaction under way.
@@ -127,15 +131,6 @@ impl Store {
             false => Vec::new(),
         };
         Ok(missing_changes(applied)? == 0)
-    }
-
-    /// Asks the database for a sign of life.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] when there is none.
-    pub async fn ping(&self) -> Result<(), StoreError> {
-        self.reader.execute_unprepared("SELECT 1").await?;
-        Ok(())
     }
 
     /// Closes every connection.

@@ -117,9 +117,14 @@ async fn health_tells_life_from_readiness() {
         assert_eq!((answer.status, answer.json()), (200, json!({"status": status})));
     }
     world.app.store().clone().close().await;
+    // A result is good for a second.
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
     let live = world.nobody().get("/health/live").await;
     assert_eq!(live.status, 200, "a process without its database is not to be killed");
     let ready = world.nobody().get("/health/ready").await;
-    assert_eq!((ready.status, ready.json()), (503, json!({"status": "database unavailable"})));
-    world.bootstrap().get("/v1/admin/me").await.refused(503, "Service temporarily unavailable");
+    let problem = json!({"code": "database", "detail": "The database cannot be written"});
+    assert_eq!((ready.status, ready.json()), (503, json!({"status": "not_ready", "problems": [problem]})));
+    let refused = world.bootstrap().get("/v1/admin/me").await;
+    assert_eq!(refused.header("retry-after"), "5");
+    refused.refused(503, "Service temporarily unavailable");
 }

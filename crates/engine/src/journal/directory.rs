@@ -1,9 +1,9 @@
 //! The journal's directory: who has it, whose it is, and which files are in it.
 
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
@@ -40,14 +40,43 @@ pub(super) fn sync(directory: &Path) -> Result<(), JournalError> {
 
 /// The right to a directory.
 #[derive(Debug)]
-pub(super) struct Lock(File);
+pub(super) struct Lock {
+    file: File,
+    path: PathBuf,
+}
 
 impl Drop for Lock {
     /// Closing the file is not enough: a process that this one is just starting holds it open as well,
     /// until it has become another program.
     fn drop(&mut self) {
         // What cannot be let go of now goes with the process.
-        let _ = self.0.unlock();
+        let _ = self.file.unlock();
+    }
+}
+
+impl Lock {
+    /// Checks that the directory is still the one that was taken, and that its file system takes a byte, which is
+    /// removed again.
+    pub(super) fn check(&self) -> Result<(), JournalError> {
+        let identity = |file: &Metadata| (file.dev(), file.ino());
+        let own = self.file.metadata().map_err(at(&self.path))?;
+        let is_own = match fs::metadata(&self.path) {
+            Ok(found) => identity(&found) == identity(&own),
+            Err(error) if error.kind() == ErrorKind::NotFound => false,
+            Err(error) => return Err(at(&self.path)(error)),
+        };
+        if !is_own {
+            return Err(JournalError::Damaged {
+                path: self.path.clone(),
+                reason: "it was deleted or replaced",
+            });
+        }
+        // The file is empty between checks, so that the byte needs a free block: a full disk refuses it.
+        self.file
+            .set_len(0)
+            .and_then(|()| self.file.write_all_at(b"\n", 0))
+            .and_then(|()| self.file.set_len(0))
+            .map_err(at(&self.path))
     }
 }
 
@@ -56,7 +85,7 @@ pub(super) fn lock(directory: &Path) -> Result<Lock, JournalError> {
     let path = directory.join(LOCK);
     let file = private().create(true).truncate(false).open(&path).map_err(at(&path))?;
     match file.try_lock() {
-        Ok(()) => Ok(Lock(file)),
+        Ok(()) => Ok(Lock { file, path }),
         Err(TryLockError::WouldBlock) => Err(JournalError::InUse(directory.to_owned())),
         Err(TryLockError::Error(error)) => Err(JournalError::Io(path, error)),
     }

@@ -3,7 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError, TryLockError};
@@ -52,6 +52,8 @@ impl Segment {
 #[derive(Debug, Default)]
 pub(super) struct Writer {
     pub(super) open: Option<Open>,
+    /// The last append failed.
+    pub(super) has_failed: bool,
     buffer: Vec<u8>,
 }
 
@@ -153,7 +155,7 @@ impl Lane {
         if records.is_empty() {
             return Ok(start);
         }
-        let Writer { open, buffer } = writer;
+        let Writer { open, has_failed: _, buffer } = writer;
         buffer.clear();
         buffer.shrink_to(KEPT_BUFFER);
         records.iter().for_each(|record| buffer.extend_from_slice(&record::encode(record)));
@@ -168,6 +170,32 @@ impl Lane {
         let end = start + buffer.len() as u64;
         self.offsets.publish(end);
         Ok(end)
+    }
+
+    /// Checks that appending to the lane and bringing it to disk work. Writes only when the last append failed: a
+    /// byte behind the lane's end, which is cut off again.
+    pub(super) fn check(&self) -> Result<(), JournalError> {
+        if self.is_unsynced() == Some(true) {
+            return Err(JournalError::Unsynced { lane: self.number });
+        }
+        let mut turn = self.turn();
+        let Writer { open, has_failed, buffer: _ } = &mut *turn;
+        if let Some(Open { file, base, ragged: _ }) = open {
+            let path = || directory::segment(&self.directory, self.number, *base);
+            if file.metadata().map_err(|error| at(&path())(error))?.nlink() == 0 {
+                return Err(JournalError::Damaged { path: path(), reason: "it was deleted" });
+            }
+        }
+        if *has_failed {
+            let start = self.written();
+            let open = self.segment_for(open, start)?;
+            let within = start - open.base;
+            let written = open.file.write_all_at(&[0], within);
+            open.ragged = open.file.set_len(within).is_err();
+            written.map_err(at(&directory::segment(&self.directory, self.number, open.base)))?;
+            *has_failed = false;
+        }
+        Ok(())
     }
 
     /// The file that the byte `start` of the lane belongs into, ending there.

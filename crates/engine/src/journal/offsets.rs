@@ -74,6 +74,11 @@ impl Room {
         self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_ok()
     }
 
+    /// Whether so many bytes fit now.
+    pub(super) fn fits(&self, bytes: u64) -> bool {
+        self.taken.load(Ordering::Relaxed).checked_add(bytes).is_some_and(|sum| sum <= self.bound)
+    }
+
     /// Gives back bytes that were taken.
     pub(super) fn free(&self, bytes: u64) {
         self.taken.fetch_sub(bytes, Ordering::Relaxed);

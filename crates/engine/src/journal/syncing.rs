@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::ErrorKind;
+use std::sync::TryLockError;
 
 use super::directory;
 use super::error::{JournalError, at};
@@ -50,6 +51,16 @@ impl Lane {
         }
         syncer.synced = written;
         Ok(written)
+    }
+
+    /// Whether the disk has refused what is still not in the database. `None` while a sync is under way.
+    pub(super) fn is_unsynced(&self) -> Option<bool> {
+        let syncer = match self.syncer.try_lock() {
+            Ok(syncer) => syncer,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        Some(syncer.refused.is_some_and(|end| self.drained() < end))
     }
 
     fn sync_segment(&self, syncer: &mut Syncer, segment: Segment) -> Result<(), JournalError> {

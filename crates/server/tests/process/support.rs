@@ -174,6 +174,11 @@ impl Server {
         }
     }
 
+    /// Whether the process is gone.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// Stops it as an operator would.
     #[track_caller]
     pub(crate) fn stop(mut self) {
