@@ -100,6 +100,9 @@ async fn a_database_that_is_away_is_said_to_be() {
         let known = [&scene.owner.key, &world.bootstrap().key].map(|key| key.clone().unwrap());
         for key in unknown.iter().chain(&known) {
             let answer = scene.call(&world.bearer(key), &operation).await;
+            if answer.status == 503 {
+                assert_eq!(answer.header("retry-after"), "5", "{}", operation.id());
+            }
             let is_live = key.starts_with("ak_live_");
             let is_known = known.contains(key) && !key.starts_with("iiak_admin_");
             // What memory knows of keys it goes on telling: only what it does not know is looked up.

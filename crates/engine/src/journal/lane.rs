@@ -16,6 +16,8 @@ use super::record::{self, LENGTH, Record};
 use super::syncing::Syncer;
 use crate::sync::{Mutex, MutexGuard};
 
+/// What a check writes and cuts off again. Should it be left by a crash, half a record is as if it were not there.
+const MOST_OF_A_RECORD: usize = LENGTH as usize - 1;
 /// Capacity that the buffer of a lane keeps between appends, in bytes.
 const KEPT_BUFFER: usize = 64 * 1024;
 
@@ -172,8 +174,8 @@ impl Lane {
         Ok(end)
     }
 
-    /// Checks that appending to the lane and bringing it to disk work. Writes only when the last append failed: a
-    /// byte behind the lane's end, which is cut off again.
+    /// Checks that appending to the lane and bringing it to disk work. Writes only when the last append failed:
+    /// behind the lane's end, and what was written is cut off again.
     pub(super) fn check(&self) -> Result<(), JournalError> {
         if self.is_unsynced() == Some(true) {
             return Err(JournalError::Unsynced { lane: self.number });
@@ -190,7 +192,7 @@ impl Lane {
             let start = self.written();
             let open = self.segment_for(open, start)?;
             let within = start - open.base;
-            let written = open.file.write_all_at(&[0], within);
+            let written = open.file.write_all_at(&[0; MOST_OF_A_RECORD], within);
             open.ragged = open.file.set_len(within).is_err();
             written.map_err(at(&directory::segment(&self.directory, self.number, open.base)))?;
             *has_failed = false;

@@ -34,13 +34,16 @@ fn a_write_that_the_disk_takes_half_of_leaves_nothing_behind() {
         // Files may have 4096 bytes here: 102 records and a piece of the next.
         let journal = open(settings, &Positions::default());
         journal.append(&calls(0..100)).unwrap();
+        journal.check().unwrap();
         assert!(matches!(journal.append(&calls(100..110)), Err(JournalError::Io(..))));
+        journal.check().unwrap();
         assert_eq!(
             fs::metadata(journal.lanes[0].path(journal.lanes[0].snapshot().1[0])).unwrap().len(),
             4000
         );
         journal.append(&calls(200..202)).unwrap();
         assert!(matches!(journal.append(&calls(100..101)), Err(JournalError::Io(..))));
+        assert!(matches!(journal.check(), Err(JournalError::Io(..))), "one record more does not fit");
         assert_eq!((journal.state().records, journal.state().refused), (102, 2));
         assert_eq!(journal.room.taken(), 102 * LENGTH);
         return;
@@ -52,6 +55,37 @@ fn a_write_that_the_disk_takes_half_of_leaves_nothing_behind() {
     let output = child(script, test, &directory).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     assert_eq!(drain(&reopened(&directory), 9), [calls(0..100), calls(200..202)].concat());
+}
+
+#[test]
+fn a_check_fails_when_the_journal_is_full_until_it_is_drained() {
+    let directory = tempfile::tempdir().unwrap();
+    let journal = open(JournalSettings { max_bytes: 3 * LENGTH, ..settings(&directory, 1) }, &at(0));
+    append_singly(&journal, 0..2);
+    journal.check().unwrap();
+    append_singly(&journal, 2..3);
+    assert!(matches!(journal.check(), Err(JournalError::Full { .. })));
+    assert_eq!(drain(&journal, 9), calls(0..3), "a check leaves nothing behind");
+    journal.check().unwrap();
+}
+
+#[test]
+fn a_check_fails_when_a_segment_is_deleted_or_the_directory_replaced() {
+    let directory = tempfile::tempdir().unwrap();
+    let journal = one_lane(&directory, 0);
+    append_singly(&journal, 0..1);
+    journal.check().unwrap();
+    let (own, elsewhere) = (directory.path().join("journal"), directory.path().join("elsewhere"));
+    fs::rename(&own, &elsewhere).unwrap();
+    assert!(matches!(journal.check(), Err(JournalError::Damaged { .. })));
+    fs::create_dir(&own).unwrap();
+    fs::write(own.join("lock"), "").unwrap();
+    assert!(matches!(journal.check(), Err(JournalError::Damaged { .. })));
+    fs::remove_dir_all(&own).unwrap();
+    fs::rename(&elsewhere, &own).unwrap();
+    journal.check().unwrap();
+    fs::remove_file(journal.lanes[0].path(journal.lanes[0].snapshot().1[0])).unwrap();
+    assert!(matches!(journal.check(), Err(JournalError::Damaged { .. })));
 }
 
 #[test]
@@ -126,7 +160,9 @@ fn a_disk_that_refused_a_sync_is_not_believed_until_the_lane_is_drained() {
     journal.append(&calls(2..3)).unwrap();
     journal.drained(&at(1)).unwrap();
     assert!(matches!(journal.sync(0), Err(JournalError::Unsynced { lane: 0 })));
+    assert!(matches!(journal.check(), Err(JournalError::Unsynced { lane: 0 })));
     journal.drained(&at(2)).unwrap();
+    journal.check().unwrap();
     assert_eq!(journal.sync(0).unwrap(), 3 * LENGTH);
 }
 
