@@ -21,7 +21,7 @@ use crate::{App, Call, Error, Facts};
 pub const TAKEN_UP_WITHIN: Duration = FOLLOW_EVERY.saturating_mul(2);
 
 /// The name of the advisory lock: any number that nothing else on the database is likely to use.
-const ENSURING: i64 = 4_807_234_166_571_264;
+const ENSURING: i64 = 4_807_234_166_571_265;
 
 /// What was found, or done, at start.
 #[derive(Debug)]

@@ -6,6 +6,7 @@ use claviger_domain::account::UserAccount;
 use claviger_domain::actor::Actor;
 use claviger_domain::audit::{Detail, Details, Resource, Verb};
 use claviger_domain::capability::Capability::{ManageCredentials, ViewCredentials};
+use claviger_domain::capability::UNRESTRICT;
 use claviger_domain::credential::{Class, Credential};
 use claviger_domain::ids::{CredentialId, OrganizationId, SecretId};
 use claviger_domain::page::{Slice, Window};
@@ -138,8 +139,21 @@ async fn may_hand_out(call: &Call, tx: &Tx, credential: &Credential, now: Timest
         return Ok(());
     }
     match restrictions(call, tx, credential.organization, now).await? {
-        Some(own) => Ok(own.admit(&Restrictions::from(credential), now)?),
+        Some(own) => {
+            stays_restricted(&own, &credential.scopes)?;
+            Ok(own.admit(&Restrictions::from(credential), now)?)
+        }
         None => Ok(()),
+    }
+}
+
+/// That a key which is restricted itself frees no other key of restrictions.
+fn stays_restricted(own: &Restrictions, scopes: &Scopes) -> Result<(), Error> {
+    match own.admit_scopes(scopes) {
+        true => Ok(()),
+        false => Err(Error::BeyondCeiling(
+            scopes.iter().filter(|scope| scope.covers_word(UNRESTRICT)).cloned().collect(),
+        )),
     }
 }
 

@@ -201,8 +201,10 @@ impl Actor {
     #[must_use]
     pub fn confined_to(&self) -> Option<UserAccountId> {
         match self {
-            Self::Credential { user_account, .. } => {
-                user_account.filter(|_| !self.may_not_grant(&Scopes::everything()).is_empty())
+            Self::Credential { user_account, scopes, .. } => {
+                let holds_all =
+                    scopes.as_ref().is_some_and(|scopes| scopes.lacking(&Scopes::everything()).is_empty());
+                user_account.filter(|_| !holds_all)
             }
             Self::Operator | Self::Bootstrap(_) | Self::AdminKey { .. } => None,
         }

@@ -2,9 +2,11 @@
 
 use crate::Timestamp;
 use crate::address::IpAllowlist;
+use crate::capability::UNRESTRICT;
 use crate::credential::{Balance, Credential, Credits};
 use crate::ids::UserAccountId;
 use crate::limit::{Limit, Limits, Pool};
+use crate::scope::Scopes;
 
 /// What restricts a key. Unless it holds [`UNRESTRICT`](crate::capability::UNRESTRICT), no key that it makes or changes
 /// is restricted less:
@@ -83,6 +85,16 @@ impl Restrictions {
     #[must_use]
     pub fn inherited_balance(&self) -> Option<Balance> {
         self.credits.map(|_| Balance { remaining: 0, refill: None })
+    }
+
+    /// Whether a key may hold these scopes: a restricted key makes none that is free of restrictions
+    /// ([`UNRESTRICT`]), which would then free the first one.
+    #[must_use]
+    pub fn admit_scopes(&self, scopes: &Scopes) -> bool {
+        let Self { expires_at, ip_allowlist, limits, credits, user_account: _ } = self;
+        let is_unrestricted =
+            expires_at.is_none() && ip_allowlist.is_empty() && limits.is_empty() && credits.is_none();
+        is_unrestricted || !scopes.cover_word(UNRESTRICT)
     }
 
     /// Whether a key may end at `end`.

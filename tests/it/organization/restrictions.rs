@@ -204,6 +204,25 @@ async fn a_restricted_operators_key_passes_its_restrictions_on_one_by_one_and_in
     let loose = platform::key(&world, &acme, &["docs:read"], json!({})).await;
     let rotated = bound.post_empty(&format!("{}/rotate", platform::at("api-keys", &loose))).await;
     platform::refused(&rotated, 403, "restricted_key", &refusal);
+    // Nor does it make a key that could free it, one by one or by giving scopes later.
+    for scopes in
+        [json!(["admin:keys", "api-keys:unrestrict"]), json!(["admin:keys", "*"]), json!(["api-keys:*"])]
+    {
+        let freed = bound.post("/admin/v1/api-keys", &body(json!({"scopes": scopes}))).await;
+        assert_eq!(
+            (freed.status, &freed.json()["error"]["code"]),
+            (403, &json!("FORBIDDEN")),
+            "{}",
+            freed.text
+        );
+        let patch = bound.patch(&platform::at("api-keys", &made), &json!({"scopes": scopes})).await;
+        assert_eq!(
+            (patch.status, &patch.json()["error"]["code"]),
+            (403, &json!("FORBIDDEN")),
+            "{}",
+            patch.text
+        );
+    }
     let made = platform::data(&free.post("/admin/v1/api-keys", &late).await, 201);
     assert_eq!(made["expires_at"], "2026-01-28T12:00:00Z");
     // What binds the operator's keys by their own organization binds what they make elsewhere.

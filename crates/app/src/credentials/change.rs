@@ -15,7 +15,10 @@ use claviger_domain::text::{Description, Metadata, Name};
 use claviger_store::{Tables, Tx};
 
 use super::create::{Expiry, usable_user};
-use super::{Gone, Seen, a_managing_key_stays, fact, held, may_hand_out, may_strengthen, restrictions, see};
+use super::{
+    Gone, Seen, a_managing_key_stays, fact, held, may_hand_out, may_strengthen, restrictions, see,
+    stays_restricted,
+};
 use crate::call::Changed;
 use crate::field::Changes;
 use crate::{Answer, Call, Error, Field, State};
@@ -98,6 +101,7 @@ pub async fn update<A: Answer>(
                 return Err(Error::Unscoped);
             }
             call.may_grant(tx, ManageCredentials, now, scopes).await?;
+            stays_restricted(&own, scopes)?;
             if let Some(user) = credential.user_account {
                 let owner = Owner::Organization(credential.organization);
                 usable_user(tx, owner, user, credential.class, scopes).await?;

@@ -18,7 +18,7 @@ use claviger_domain::scope::Scopes;
 use claviger_domain::text::{Description, Metadata, Name};
 use claviger_store::{Tables, Tx};
 
-use super::{Issued, Seen, fact, may_bind, new_secret, restrictions, user_seen};
+use super::{Issued, Seen, fact, may_bind, new_secret, restrictions, stays_restricted, user_seen};
 use crate::call::{Changed, Fact, Tenant};
 use crate::error::Whose;
 use crate::{Answer, Call, Error, State, organizations, roles};
@@ -173,6 +173,7 @@ async fn issue(call: &Call, tx: &Tx, create: Create, now: Timestamp) -> Result<(
         own.unwrap_or_else(|| installation.default_limits.clone())
     };
     let own = restrictions(call, tx, organization.id, now).await?.unwrap_or_default();
+    stays_restricted(&own, &scopes)?;
     let expires_at = match asked {
         Some(_) => own.admit_expiry(expires_at).map(|()| expires_at)?,
         None => own.inherited_expiry(expires_at),

@@ -177,7 +177,7 @@ async fn installation_differs(app: &App) -> Result<Option<&'static str>, Error> 
     }
     let stored = app.store().bootstrap_keys().live_unscoped().await?;
     let held = app.memory().bootstrap.load();
-    let is_same = stored.len() == held.len()
-        && stored.iter().all(|(id, sealed)| held.iter().any(|it| *it == (*id, sealed.digest)));
+    let is_same =
+        stored.len() == held.len() && stored.iter().all(|(id, sealed)| held.contains(&(*id, sealed.digest)));
     Ok((!is_same).then_some(DIFFERENCE_KINDS[5]))
 }

@@ -1,10 +1,12 @@
 //! Comparing what is held here with the database, and putting right what differs.
 
-use claviger_domain::ids::{CredentialId, RoleId};
+use std::sync::Arc;
+
+use claviger_domain::ids::{CredentialId, RoleId, UserAccountId};
 use claviger_domain::role::SystemRole;
 use uuid::Uuid;
 
-use super::{Directory, Feed, Loaded, Mark, Newest, Snapshot, swap};
+use super::{Directory, Feed, KnownUserAccount, Loaded, Mark, Newest, Snapshot, swap};
 
 /// What differs between memory and the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -89,7 +91,7 @@ impl Directory {
 fn owners(loaded: &Loaded) -> [Option<Uuid>; 3] {
     [
         Some(loaded.credential.id.uuid()),
-        loaded.credential.user_account.map(|id| id.uuid()),
+        loaded.credential.user_account.map(UserAccountId::uuid),
         Some(loaded.credential.organization.uuid()),
     ]
 }
@@ -112,12 +114,12 @@ impl Feed {
     /// Facts of the owners are replaced whatever their revision.
     fn replace_owners(&mut self, loaded: &Loaded) {
         if let Some(organization) = self.organizations.get(&loaded.organization.id) {
-            organization.facts.store(std::sync::Arc::new(loaded.organization.clone().into()));
+            organization.facts.store(Arc::new(loaded.organization.clone().into()));
         }
         let Some(account) = &loaded.user_account else { return };
         if let Some(held) = self.user_accounts.get(&account.id).cloned() {
             let permissions = self.permissions(account.id, &account.roles);
-            held.facts.store(std::sync::Arc::new(super::KnownUserAccount::new(account.clone(), permissions)));
+            held.facts.store(Arc::new(KnownUserAccount::new(account.clone(), permissions)));
         }
     }
 

@@ -52,6 +52,6 @@ impl Metrics {
             let found = state.differences.get(kind).copied().unwrap_or_default();
             self.differences.get_or_create(&OfKind { kind }).inner().store(found, Ordering::Relaxed);
         }
-        self.check_age.set(state.since_completed.map_or(-1.0, |age| age.as_seconds_f64()));
+        self.check_age.set(state.since_completed.map_or(-1.0, chrono::TimeDelta::as_seconds_f64));
     }
 }
