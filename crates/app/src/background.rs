@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -13,6 +14,7 @@ use claviger_domain::audit::ChainId;
 use claviger_domain::period::{Kept, Span};
 use claviger_domain::settings::KeptDays;
 use claviger_store::{Tables, Tx};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -55,7 +57,9 @@ pub async fn run(app: App, until: impl Future<Output = ()>) {
     work.spawn(every(FORGET_EVERY, app.clone(), "old rows were not deleted", |app| async move {
         forget(&app).await
     }));
-    work.spawn(batches(app.clone()));
+    // It is not cut short: entries that are being written would be lost.
+    let stopping = Arc::new(Notify::new());
+    let batching = tokio::spawn(batches(app.clone(), stopping.clone()));
     let mut until = pin!(until);
     loop {
         tokio::select! {
@@ -67,6 +71,10 @@ pub async fn run(app: App, until: impl Future<Output = ()>) {
         }
     }
     loading.abort();
+    stopping.notify_one();
+    if let Err(error) = batching.await {
+        tracing::error!(%error, "batches of the audit log ended early");
+    }
     work.shutdown().await;
     if let Err(error) = drain::drain(&app).await {
         tracing::warn!(%error, "decided calls stay in the journal until the next start");
@@ -108,10 +116,11 @@ async fn load(app: App) {
     tracing::info!(keys = app.engine().known_keys(), "every key is loaded");
 }
 
-async fn batches(app: App) {
+async fn batches(app: App, stopping: Arc<Notify>) {
     let mut batch = tokio::time::interval(BATCH_EVERY);
     loop {
         tokio::select! {
+            () = stopping.notified() => return,
             _ = batch.tick() => flush(&app).await,
             () = app.batch_is_full() => flush(&app).await,
         }

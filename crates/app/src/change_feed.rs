@@ -13,10 +13,10 @@ use crate::{App, Error, memory};
 
 /// Entries read at once.
 const PAGE: u64 = 2_000;
-/// At the start, the feed begins so many revisions below the last one: a transaction that is running then may
+/// How far below the last revision the feed starts on PostgreSQL: a transaction that is running at the start may
 /// commit entries below the last revision.
 const LOOK_BACK: i64 = 10_000;
-/// Audit entries written by this process are remembered for so long, to spare it reloading its own changes.
+/// Audit entries written by this process are remembered this long, so that it does not reload its own changes.
 const OWN_FOR: TimeDelta = TimeDelta::minutes(10);
 
 /// How far this process has followed the feed.

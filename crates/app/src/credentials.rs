@@ -12,13 +12,14 @@ use claviger_domain::ids::{CredentialId, OrganizationId, SecretId};
 use claviger_domain::page::{Slice, Window};
 use claviger_domain::restriction::Restrictions;
 use claviger_domain::revision::Precondition;
-use claviger_domain::scope::Scopes;
+use claviger_domain::scope::{Scope, Scopes};
 use claviger_domain::secret::{Plaintext, SecretVersion};
 use claviger_domain::text::{ExternalId, Name};
 use claviger_engine::Change;
 use claviger_store::{CredentialFilter, Tables, Tx};
 
 use crate::call::Fact;
+use crate::error::Whose;
 use crate::memory::Learn;
 use crate::{App, Call, Error, State};
 
@@ -149,12 +150,12 @@ async fn may_hand_out(call: &Call, tx: &Tx, credential: &Credential, now: Timest
 
 /// That a key which is restricted itself frees no other key of restrictions.
 fn stays_restricted(own: &Restrictions, scopes: &Scopes) -> Result<(), Error> {
-    match own.admit_scopes(scopes) {
-        true => Ok(()),
-        false => Err(Error::BeyondCeiling(
-            scopes.iter().filter(|scope| scope.covers_word(UNRESTRICT)).cloned().collect(),
-        )),
+    if own.admit_scopes(scopes) {
+        return Ok(());
     }
+    let frees = |scope: &Scope| [scope].into_iter().collect::<Scopes>().cover_word(UNRESTRICT);
+    let lacking = scopes.iter().filter(|scope| frees(scope)).cloned().collect();
+    Err(Error::BeyondCeiling { lacking, whose: Whose::Caller })
 }
 
 fn already_revoked() -> Error {

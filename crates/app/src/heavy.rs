@@ -1,7 +1,7 @@
 //! Queries that may take seconds on a large installation: sums over usage, searches of the audit log.
 //!
 //! They share the readers with everything else, and SQLite finishes a statement whose caller has gone.
-//! So few run at once, and of each tenant one: whoever asks for much waits for itself, with all its keys. Other reads of
+//! Therefore few run at once, and one for each tenant: a tenant's expensive queries wait for each other. Other reads of
 //! the admin surfaces are bounded likewise, several of each tenant.
 
 use std::collections::HashMap;
@@ -20,7 +20,7 @@ use crate::{App, Call, Error};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Where some kind of heavy work waits for its turn.
+/// Concurrency limiter, over all tenants and for each one.
 #[derive(Debug)]
 pub(crate) struct Line {
     all: Arc<Semaphore>,
@@ -37,7 +37,7 @@ pub struct Turn {
 }
 
 impl Line {
-    /// In which so many have their turn at once, and of each tenant so many.
+    /// Lets at most `at_once` run at once, and at most `per_tenant` of one tenant.
     pub(crate) fn new(at_once: usize, per_tenant: usize) -> Self {
         Self { all: Arc::new(Semaphore::new(at_once)), per_tenant, tenants: Mutex::default() }
     }

@@ -7,7 +7,7 @@ use claviger_domain::ids::OrganizationId;
 
 type Taken = Mutex<HashMap<Option<OrganizationId>, usize>>;
 
-/// Places of which each tenant may hold so many.
+/// Concurrency limiter for each tenant. It never waits.
 #[derive(Debug)]
 pub(crate) struct Places {
     per_tenant: usize,

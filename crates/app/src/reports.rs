@@ -18,7 +18,7 @@ mod queue;
 
 pub(crate) use queue::ReportQueue;
 
-/// For so long a report is known again.
+/// How long report ids are remembered, to recognise duplicates.
 pub(crate) const KNOWN_FOR: TimeDelta = TimeDelta::days(32);
 /// Gateways' clocks differ.
 pub(crate) const AHEAD: TimeDelta = TimeDelta::minutes(5);

@@ -153,7 +153,7 @@ impl State {
     fn dispatch(&mut self) {
         while let Some(lane) = self.next_lane() {
             let Some(waiter) = self.lanes[lane].pop() else { return };
-            // One whose caller has left refuses.
+            // Sending fails when the caller has left.
             if waiter.start.send(()).is_ok() {
                 self.running[lane] += 1;
                 self.lanes[lane].passed_over = 0;
@@ -172,7 +172,7 @@ impl State {
 }
 
 impl WriteQueue {
-    /// In front of a database that takes so many writes at once.
+    /// `writers` is how many writes the database runs at once.
     pub(crate) fn new(writers: usize) -> Self {
         let most = match writers {
             0..=3 => [writers.max(1), writers.saturating_sub(1).max(1), 1],

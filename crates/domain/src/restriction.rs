@@ -92,8 +92,10 @@ impl Restrictions {
     #[must_use]
     pub fn admit_scopes(&self, scopes: &Scopes) -> bool {
         let Self { expires_at, ip_allowlist, limits, credits, user_account: _ } = self;
-        let is_unrestricted =
-            expires_at.is_none() && ip_allowlist.is_empty() && limits.is_empty() && credits.is_none();
+        let is_unrestricted = expires_at.is_none()
+            && *ip_allowlist == IpAllowlist::default()
+            && limits.is_empty()
+            && credits.is_none();
         is_unrestricted || !scopes.cover_word(UNRESTRICT)
     }
 

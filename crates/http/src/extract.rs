@@ -30,7 +30,7 @@ pub(crate) const LARGE_BODY: usize = 1024 * 1024;
 /// A body must arrive this fast from its first moment on, beside [`BODY_GRACE`]. A write that has begun is not given up
 /// when its caller is: one whose body never ends would be held for good.
 const BODY_BYTES_PER_SECOND: u64 = 16 * 1024;
-/// By so much a body may be late.
+/// How far a body may fall behind that rate.
 const BODY_GRACE: Duration = Duration::from_secs(5);
 
 /// The most parameters one query may have; no operation knows half as many.

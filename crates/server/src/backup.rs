@@ -24,7 +24,7 @@ pub(crate) struct Backup {
     /// Where to write the backup; the directory must be there
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Leave the peppers out; without them, kept elsewhere, the backup is of no use to anybody
+    /// Leave the peppers out: keep them elsewhere, because a restore needs them
     #[arg(long)]
     without_peppers: bool,
     /// Replace FILE if it is there

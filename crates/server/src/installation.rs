@@ -130,7 +130,7 @@ impl Observed {
             };
         };
         match &self.marker {
-            Some(Marker { state: State::Accepted, .. }) => Ok(()),
+            Some(Marker { state: State::Accepted, id, .. }) if id.is_nil() || *id == known.id => Ok(()),
             Some(marker) if marker.id == known.id => {
                 let progress = match self.database {
                     Observation::Embedded { .. } => {
@@ -140,7 +140,7 @@ impl Observed {
                 };
                 if progress < marker.progress { Err(refusal::older(config)) } else { Ok(()) }
             }
-            Some(marker) if marker.state == State::Complete => {
+            Some(marker) if matches!(marker.state, State::Complete | State::Accepted) => {
                 Err(refusal::another(config, marker.id, known.id))
             }
             Some(_) | None => self.check_copied(config, known),

@@ -1,5 +1,5 @@
-//! What Claviger remembers. The only crate that names SeaORM; SQLite and PostgreSQL differ in this
-//! file and in the migrations, never in a query.
+//! What Claviger remembers. The only crate that names SeaORM; SQLite and PostgreSQL differ in this crate's root,
+//! connection, transaction and snapshot modules and in the migrations, never in a query of a table.
 //!
 //! Whatever finds or lists takes an [`Owner`](claviger_domain::actor::Owner), or ends in `_unscoped`.
 //! What writes, and what hangs on one thing (its secrets, its counters, its usage), is given the thing

@@ -164,7 +164,8 @@ async fn an_organization_makes_so_many_roles_and_no_more() {
     }
     let one_more = json!({"name": "One more", "permissions": []});
     let full = acme.owner.post(&acme.path("/roles"), &one_more).await;
-    refused(&full, 409, "too_many_roles", "An organization has at most 500 roles of its own");
+    let detail = "The organization has 500 roles of its own, and 500 at most: remove some, or ask the operator for more";
+    refused(&full, 409, "too_many_roles", detail);
     assert_eq!(acme.owner.delete(&acme.at("roles", &first)).await.status, 204);
     data(&acme.owner.post(&acme.path("/roles"), &one_more).await, 201);
     assert_eq!(data(&acme.owner.get(&acme.path("/roles")).await, 200).as_array().unwrap().len(), 504);

@@ -25,13 +25,13 @@ const CHUNK: u64 = 256 << 10;
 const FIRST: u64 = 100;
 /// Exports of all tenants under way at once. Each holds two chunks for as long as its receiver takes.
 pub(crate) const EXPORTS_AT_ONCE: usize = 64;
-/// A receiver that takes less than this, beside what it has been ahead, is disconnected.
+/// Minimum transfer rate. A slower client is disconnected once its credit is used up.
 const BYTES_PER_SECOND: u64 = 32 * 1024;
 /// How long it may take nothing at first, and at most when it has been ahead.
 const FIRST_CREDIT: Duration = Duration::from_secs(10);
 const MOST_CREDIT: Duration = Duration::from_secs(20);
 
-/// As what the log is handed out.
+/// The format of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// The lines that are verified, one for each entry.

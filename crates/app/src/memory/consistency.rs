@@ -1,4 +1,4 @@
-//! Compares what memory holds with the database, a few hundred credentials at a time and for ever again. Memory is
+//! Compares what memory holds with the database, a few hundred credentials at a time, again and again. Memory is
 //! updated by the changes of this process and by the change feed; a difference means that one of the two went wrong.
 //! It is counted, logged and put right.
 
@@ -93,7 +93,7 @@ pub async fn check(app: &App) -> Result<(), Error> {
     Ok(())
 }
 
-/// Compares memory with the database for ever, slowly.
+/// Compares all of memory with the database once, with pauses.
 ///
 /// # Errors
 /// [`Error::Unavailable`] when the database does not answer.

@@ -29,6 +29,11 @@ pub(super) async fn write_each(app: &App, parts: &[Part<'_>]) -> (Vec<Written>, 
     match write(app, parts, &mut held).await {
         Ok(written) => return (written, held),
         Err(error) if parts.len() < 2 => return (vec![Err(error)], held),
+        // A database that is away is away for each of them: their callers are not kept waiting for it.
+        Err(error @ Error::Unavailable(_)) => {
+            let others = parts.iter().skip(1).map(|_| Err(Error::Busy));
+            return (std::iter::once(Err(error)).chain(others).collect(), held);
+        }
         Err(error) => tracing::debug!(%error, "a batch of usage reports failed; writing them one by one"),
     }
     let mut written = Vec::with_capacity(parts.len());

@@ -17,7 +17,7 @@ use crate::{App, Call, Error};
 
 /// Requests with reports that one organization may have under way.
 const REQUESTS_PER_TENANT: usize = 32;
-/// Other writers wait for one batch of reports: it is made as large as fits in this time.
+/// Target duration of one batch, because other writers wait for it. The batch size adapts to it.
 const BATCH_TIME: Duration = Duration::from_millis(4);
 const SMALLEST_BATCH: usize = 25;
 const LARGEST_BATCH: usize = 1_000;
@@ -53,7 +53,7 @@ struct Submission {
     id: u64,
     call: Call,
     reports: Arc<[Report]>,
-    /// What became of the first of them.
+    /// Outcomes of the reports written so far, from the first one on.
     done: Vec<Outcome>,
     answer: oneshot::Sender<Answer>,
 }
@@ -65,7 +65,7 @@ struct Picked {
 }
 
 impl ReportQueue {
-    /// Of which each organization may send so many reports in a minute; 0 is no limit.
+    /// `per_minute` is the limit of each organization's reports in a minute; 0 is no limit.
     pub(crate) fn new(per_minute: u32) -> Self {
         let limit = Limit {
             name: "usage-reports".to_owned(),

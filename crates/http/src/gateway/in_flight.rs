@@ -16,7 +16,7 @@ use crate::fault::Fault;
 
 /// Bytes of large bodies and answers that one tenant may have in flight.
 pub(crate) const MOST: usize = 32 << 20;
-/// What is not larger is not counted: a connection's own buffers are about as large.
+/// Bodies up to this size are not counted: a connection's buffers are about as large.
 pub(crate) const SMALL: usize = 16 << 10;
 /// Large answers are handed over in pieces, so that a connection never buffers a whole one beside it.
 const PIECE: usize = 16 << 10;

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufWriter, ErrorKind};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::time::Duration;
@@ -162,6 +162,7 @@ impl Target {
             .create(true)
             .truncate(false)
             .mode(0o600)
+            .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
             .open(&partial)
             .map_err(|error| cannot(&error))?;
         let busy = || {
@@ -175,9 +176,18 @@ impl Target {
         let is_same = |named: fs::Metadata| {
             file.metadata().is_ok_and(|opened| (opened.dev(), opened.ino()) == (named.dev(), named.ino()))
         };
-        if !fs::metadata(&partial).is_ok_and(is_same) {
+        if !fs::symlink_metadata(&partial).is_ok_and(is_same) {
             return Err(busy());
         }
+        // A file that somebody else has prepared would hand them the database and the peppers.
+        let opened = file.metadata().map_err(|error| cannot(&error))?;
+        if !opened.is_file() || opened.nlink() != 1 || opened.uid() != rustix::process::geteuid().as_raw() {
+            return Err(Failure::operation(format!(
+                "{} is not a file of this user alone; remove it and try again",
+                partial.display()
+            )));
+        }
+        file.set_permissions(fs::Permissions::from_mode(0o600)).map_err(|error| cannot(&error))?;
         file.set_len(0).map_err(|error| cannot(&error))?;
         // What an interrupted backup left; its `pg_dump` may be writing to it still.
         remove(&database)

@@ -3,7 +3,7 @@
 use super::*;
 
 const FILE: &str = "installation";
-const HEADER: &str = "# Ties this directory to its database. Keep it with the other files; `claviger backup` needs no copy of it.";
+const HEADER: &str = "# Ties this directory to its database. Keep it with the other files. `claviger restore` writes a new one.";
 
 /// What the data directory knows of its database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -107,7 +107,7 @@ impl Worst {
                     tasks.spawn(report(tenant.clone(), credential.clone(), connection, counted.clone()));
                 }
                 let keys = vec![json!({"key": key}); 100];
-                let batch = json!({"keys": keys});
+                let batch = json!({"requests": keys});
                 for _ in 0..4 {
                     let path = "/v1/keys/verify-batch".to_owned();
                     tasks.spawn(again(

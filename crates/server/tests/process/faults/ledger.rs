@@ -9,10 +9,6 @@ use serde_json::{Value, json};
 
 use crate::support::Server;
 
-/// Whether the server tells a commit whose outcome it does not know from a refusal. Until it does, a change that was
-/// answered 503 and is stored is listed in the table, and no loss.
-const UNKNOWN_OUTCOMES_ARE_TOLD: bool = false;
-
 /// What an answer says about its change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Answer {
@@ -185,8 +181,6 @@ pub(super) struct Ledger {
     /// Positions that the change did not come to this time.
     pub(super) not_reached: u32,
     pub(super) verifications: u64,
-    /// Changes that were answered 503 and are stored.
-    pub(super) untold: Vec<String>,
     pub(super) losses: Vec<String>,
 }
 
@@ -206,11 +200,6 @@ impl Ledger {
         };
         *self.answers.entry((line.answer, found)).or_default() += 1;
         let what = format!("{}, answered {}", line.what, line.status);
-        let is_untold = (line.answer, line.status, restarted) == (Answer::Refused, 503, &Found::After);
-        if is_untold && !UNKNOWN_OUTCOMES_ARE_TOLD {
-            self.untold.push(what);
-            return;
-        }
         match (line.answer, restarted) {
             (Answer::Done, Found::After)
             | (Answer::Refused, Found::Before)
@@ -230,7 +219,7 @@ impl Ledger {
     /// Prints the table; fails when anything was lost.
     #[expect(clippy::print_stdout, reason = "the table is what a series is for")]
     pub(super) fn finish(&self, title: &str) {
-        println!("{title}:\n{self}\nstored after 503: {:#?}", self.untold);
+        println!("{title}:\n{self}");
         assert!(self.losses.is_empty(), "{title}: {} losses:\n{}", self.losses.len(), self.losses.join("\n"));
     }
 }
@@ -256,11 +245,6 @@ impl fmt::Display for Ledger {
             writeln!(formatter, "| {answer:?}, then {found} | {count} |")?;
         }
         writeln!(formatter, "| verifications answered and counted | {} |", self.verifications)?;
-        writeln!(
-            formatter,
-            "| answered 503 without a word of the unknown outcome, stored | {} |",
-            self.untold.len()
-        )?;
         write!(formatter, "| losses | {} |", self.losses.len())
     }
 }
