@@ -3,6 +3,7 @@
 //! Both are checked by a small write, at most once a second; callers in between get the last result. A check that does
 //! not end in time counts as failed, and is waited for by the next caller instead of starting another beside it.
 
+use std::error::Error as _;
 use std::time::Duration;
 
 use claviger_engine::journal::{Journal, JournalError};
@@ -124,10 +125,25 @@ fn noted(
     };
     let problem = Problem { component, detail };
     if before != Some(problem) {
-        let error = error.as_ref().map(|error| error as &dyn std::error::Error);
+        let error = error.as_ref().map(with_causes);
         tracing::warn!(component = component.code(), error, "not ready: {detail}");
     }
     Some(problem)
+}
+
+/// The sentences of the error and of all that caused it.
+fn with_causes(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let own = error.to_string();
+        // Some errors repeat their cause in their own words.
+        if !text.contains(&own) {
+            text = format!("{text}: {own}");
+        }
+        cause = error.source();
+    }
+    text
 }
 
 /// Writes to the database and looks after its file.

@@ -80,8 +80,12 @@ impl Store {
                 .pragma("temp_store", "MEMORY")
         });
         let reader = Database::connect(connect).await?;
-        let path = writer.get_sqlite_connection_pool().connect_options().get_filename().to_owned();
-        let file = DatabaseFile::observe(path).map_err(|error| DbErr::Custom(error.to_string()))?;
+        // A connection that replaces the first one must not make an empty database where the file was deleted.
+        let pool = writer.get_sqlite_connection_pool();
+        let opened = (*pool.connect_options()).clone().create_if_missing(false);
+        let file = DatabaseFile::observe(opened.get_filename().to_owned())
+            .map_err(|error| DbErr::Custom(error.to_string()))?;
+        pool.set_connect_options(opened);
         Ok(Self { writer, reader, suspect, file: Some(file) })
     }
 }

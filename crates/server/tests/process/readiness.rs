@@ -32,9 +32,11 @@ async fn becomes(server: &Server, codes: &[&str]) -> Vec<String> {
     }
 }
 
-/// How many lines of the log have this text.
-fn lines(server: &Server, text: &str) -> usize {
-    server.log().lines().filter(|line| line.contains(text)).count()
+/// Waits for a line with this text in the log, and checks that there is only one.
+fn one_line(server: &Server, text: &str) {
+    let lines = |server: &Server| server.log().lines().filter(|line| line.contains(text)).count();
+    server.wait_for(|server| (lines(server) > 0).then_some(()));
+    assert_eq!(lines(server), 1, "{}", server.log());
 }
 
 /// A connection of another program.
@@ -68,7 +70,7 @@ async fn while_another_program_locks_the_database_the_server_is_not_ready_and_wr
     other.close().await.unwrap();
     becomes(&server, &[]).await;
     assert_eq!(server.post("/v1/admin/admin-keys", &bootstrap, &body).await.0, StatusCode::CREATED);
-    assert_eq!(lines(&server, "works again"), 1, "{}", server.log());
+    one_line(&server, "works again");
     server.stop();
 }
 
@@ -82,7 +84,7 @@ async fn a_database_file_that_was_moved_away_replaced_or_made_read_only_is_notic
 
     fs::rename(&file, &elsewhere).unwrap();
     becomes(&server, &["database"]).await;
-    assert_eq!(lines(&server, "claviger.db was deleted or moved away"), 1, "{}", server.log());
+    one_line(&server, "claviger.db was deleted or moved away");
     fs::copy(&elsewhere, &file).unwrap();
     tokio::time::sleep(Duration::from_millis(1100)).await;
     becomes(&server, &["database"]).await;
@@ -118,11 +120,11 @@ async fn a_usage_log_whose_directory_was_moved_away_or_replaced_is_noticed() {
     fs::create_dir(&directory).unwrap();
     tokio::time::sleep(Duration::from_millis(1100)).await;
     becomes(&server, &["usage_log"]).await;
-    assert_eq!(lines(&server, "not ready"), 1, "one line for one change:\n{}", server.log());
+    one_line(&server, "not ready");
     fs::remove_dir(&directory).unwrap();
     fs::rename(&elsewhere, &directory).unwrap();
     becomes(&server, &[]).await;
-    assert_eq!(lines(&server, "works again"), 1, "{}", server.log());
+    one_line(&server, "works again");
     server.stop();
 }
 
