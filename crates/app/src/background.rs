@@ -202,8 +202,14 @@ fn start_of_kept(days: u32, now: Timestamp) -> i64 {
 /// [`Error::Unavailable`] when the database does not take it.
 pub async fn forget_old_answers(app: &App) -> Result<u64, Error> {
     let before = app.now() - KEPT_FOR;
-    app.write_bulk(RETENTION, async |tx: &Tx| Ok(tx.kept_answers().delete_older_unscoped(before).await?))
-        .await
+    let delete = async |tx: &Tx| Ok(tx.kept_answers().delete_older_unscoped(before, AT_ONCE).await?);
+    let mut deleted = 0;
+    loop {
+        match app.write_bulk::<_, Error>(RETENTION, delete).await? {
+            0 => return Ok(deleted),
+            some => deleted += some,
+        }
+    }
 }
 
 impl crate::Retention {

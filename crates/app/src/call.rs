@@ -1,6 +1,7 @@
 //! One call: who makes it and how it came, and the one door through which it changes anything.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use claviger_domain::Timestamp;
@@ -17,7 +18,10 @@ use crate::error::Whose;
 use crate::memory::Learn;
 use crate::repeat::{Repeat, damaged};
 use crate::write_queue::Lane;
-use crate::{App, Error, State, authenticate};
+use crate::{App, Error, State, authenticate, change_feed};
+
+/// How long the answer to a change of unknown outcome waits for the change feed.
+const FOLLOWS_WITHIN: Duration = Duration::from_secs(2);
 
 /// How a call came in.
 #[derive(Debug, Clone, Default)]
@@ -249,7 +253,7 @@ impl Call {
             Some(repeat) => Some(self.app.under_way().begin(repeat)?),
             None => None,
         };
-        let (answer, learnt) = self
+        let written = self
             .app
             .write(lane, self.actor.organization(), async |tx: &Tx| {
                 let now = self.app.now();
@@ -276,7 +280,15 @@ impl Call {
                 }
                 Ok::<_, Error>((answer, learnt))
             })
-            .await?;
+            .await;
+        if let Err(Error::UnknownOutcome(_)) = &written {
+            // What can be known by now is known before the answer; the rest comes when the feed is read again.
+            let followed = tokio::time::timeout(FOLLOWS_WITHIN, change_feed::follow(&self.app)).await;
+            if !matches!(followed, Ok(Ok(()))) {
+                tracing::warn!("a change of unknown outcome was not read back at once");
+            }
+        }
+        let (answer, learnt) = written?;
         // Between the commit and here nothing can fail, and nothing can be cancelled: a call that begins
         // after the answer meets what was changed.
         for (entry, learn) in learnt {

@@ -196,7 +196,9 @@ impl WriteQueue {
             let waiting = &state.lanes[lane as usize];
             let of_tenant = waiting.tenants.get(&tenant).map_or(0, VecDeque::len);
             let is_background = matches!(tenant, Tenant::Background(_));
-            if !is_background && (of_tenant >= WAITING_PER_TENANT || waiting.count >= WAITING_PER_LANE) {
+            // A tenant's first write always gets in: others cannot fill the lane against it.
+            let is_full = of_tenant > 0 && waiting.count >= WAITING_PER_LANE;
+            if !is_background && (of_tenant >= WAITING_PER_TENANT || is_full) {
                 drop(state);
                 return Err(self.refuse(lane));
             }

@@ -1,10 +1,12 @@
 //! The table of answers kept for repeated requests (`Idempotency-Key`), sealed before they get here.
 
 use claviger_domain::Timestamp;
-use sea_orm::IntoActiveModel;
 use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::{ExprTrait, Query};
+use sea_orm::{IntoActiveModel, Order};
 
 use crate::StoreError;
+use crate::page::at_most;
 use crate::value::{Row, stamp};
 
 mod row {
@@ -86,9 +88,21 @@ impl<C: ConnectionTrait> KeptAnswers<'_, C> {
         Ok(())
     }
 
-    /// Forgets every answer kept before `before`; answers how many there were.
-    pub async fn delete_older_unscoped(&self, before: Timestamp) -> Result<u64, StoreError> {
-        let done = Entity::delete_many().filter(Column::CreatedAt.lt(stamp(before))).exec(self.0).await?;
+    /// Deletes answers kept before `before`, the oldest first and at most `most` of them; answers how many there
+    /// were.
+    pub async fn delete_older_unscoped(&self, before: Timestamp, most: u64) -> Result<u64, StoreError> {
+        let key = [Column::CallerId, Column::KeyHash];
+        let oldest = Query::select()
+            .columns(key)
+            .from(Entity)
+            .and_where(Column::CreatedAt.lt(stamp(before)))
+            .order_by(Column::CreatedAt, Order::Asc)
+            .limit(at_most(most))
+            .take();
+        let done = Entity::delete_many()
+            .filter(Expr::tuple(key.map(Expr::col)).in_subquery(oldest))
+            .exec(self.0)
+            .await?;
         Ok(done.rows_affected)
     }
 }

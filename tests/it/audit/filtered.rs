@@ -1,11 +1,14 @@
 //! Filtered exports: they say that they are filtered, verify as far as that goes, and cannot be made by leaving lines out.
 
+use axum::body::Body;
 use claviger_domain::audit::filtered::{ExportFlaw, FilteredWalk, FirstLine, SealCheck};
 use claviger_domain::audit::line::Line;
 use claviger_domain::audit::{ChainId, Flaw, Walked};
 use claviger_domain::ids::OrganizationId;
+use http_body_util::BodyExt;
 use serde_json::{Value, json};
 
+use crate::hostile::rows;
 use crate::organization::Tenant;
 use crate::support::World;
 
@@ -130,4 +133,27 @@ async fn a_filtered_table_says_so_in_its_header() {
     let (header, rows) = table.split_once("\r\n").unwrap();
     assert!(header.ends_with(",mac,filtered_by"), "{header}");
     assert!(rows.lines().all(|row| row.contains("\"\"action\"\":\"\"api_key.created\"\"")), "{rows}");
+}
+
+/// Whether the filtered export of the owner ends as a whole response.
+async fn is_finished(world: &World, acme: &Tenant<'_>) -> bool {
+    let path = acme.path("/audit-logs?format=ndjson&action=api_key.created");
+    let request = acme.owner.request("GET", &path).body(Body::empty()).unwrap();
+    let response = world.front.clone().answer(request, None).await;
+    response.status() == 200 && response.into_body().collect().await.is_ok()
+}
+
+#[tokio::test]
+async fn a_broken_log_is_not_sealed_by_a_filtered_export() {
+    let world = World::new().await;
+    let acme = acme(&world).await;
+    assert!(is_finished(&world, &acme).await);
+    let created = "SELECT min(id) FROM audit_log WHERE action = 'api_key.created' AND chain_id != x'00000000000000000000000000000000'";
+    // The filter would not tell of either.
+    rows::run(&world, &format!("UPDATE audit_log SET action = 'api_key.updated' WHERE id = ({created})"))
+        .await;
+    assert!(!is_finished(&world, &acme).await, "an entry was changed");
+    let updated = created.replace("created", "updated");
+    rows::run(&world, &format!("DELETE FROM audit_log WHERE id = ({updated})")).await;
+    assert!(!is_finished(&world, &acme).await, "an entry was removed");
 }

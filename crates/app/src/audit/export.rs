@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use claviger_domain::actor::{Actor, Owner};
 use claviger_domain::audit::filtered::ExportSeal;
-use claviger_domain::audit::{ChainId, Detail, Details, Mac, line};
+use claviger_domain::audit::{ChainId, Detail, Details, Link, Mac, line};
 use claviger_domain::capability::Capability::ViewAuditLogs;
 use claviger_domain::ids::OrganizationId;
 use claviger_store::{ChainPlace, Chained, Store, Tables};
@@ -249,6 +249,7 @@ impl Source {
         let mut place = first.map(ChainPlace::before);
         let mut is_begun = false;
         let mut rows = FIRST;
+        let mut room = String::new();
         loop {
             let page = log.of_chain(chain, place, rows).await?;
             let Some(end) = page.last() else {
@@ -268,6 +269,10 @@ impl Source {
                 }
                 is_begun = true;
                 let before = previous.map_or(Mac::NONE, |(_, mac)| mac);
+                if self.seal.is_some() && !self.follows(row, previous, &mut room) {
+                    let broken = format!("the audit log is broken at entry {} of {chain}", row.link.sequence);
+                    return Err(Error::Internal(broken.into()));
+                }
                 if self.write(&mut chunk, row, before, filter_text.as_deref()) {
                     written += 1;
                 }
@@ -317,6 +322,15 @@ impl Source {
             },
             _ => Ok(previous),
         }
+    }
+
+    /// Whether an entry is as it was written, right behind the one before it. Who reads a filtered export cannot see
+    /// what is missing between its lines: the server must not seal it when something is.
+    fn follows(&self, row: &Chained, previous: Option<(u64, Mac)>, room: &mut String) -> bool {
+        let Link { chain: _, sequence, pepper, mac } = &row.link;
+        let (number, before) = previous.unwrap_or((0, Mac::NONE));
+        let Some(entry) = row.entry.as_ref().filter(|_| *sequence == number + 1) else { return false };
+        line::mac_of(self.app.audit_keys(), room, entry, *sequence, *pepper, &before).as_ref() == Some(mac)
     }
 
     /// Writes an entry if it is wanted; answers whether it is.

@@ -146,7 +146,7 @@ async fn answers_are_kept_and_forgotten(store: Store) {
     assert_eq!(find(2, 1).await, None, "somebody else's");
     assert_eq!(find(1, 9).await, None);
     let forget = async |before| {
-        write(&store, async |tx| tx.kept_answers().delete_older_unscoped(before).await).await.unwrap()
+        write(&store, async |tx| tx.kept_answers().delete_older_unscoped(before, 2).await).await.unwrap()
     };
     assert_eq!(forget(at(10)).await, 1);
     assert_eq!((find(1, 1).await, find(1, 2).await.is_some()), (None, true));

@@ -146,7 +146,7 @@ impl Scene {
         }
         lines.extend(self.recovered(&tenant, &what, &mut credentials).await);
 
-        let live = self.look(&lines, &mut verified).await;
+        let live = self.look_live(&lines, &mut verified).await;
         self.stop(self.rounds.is_multiple_of(2));
         self.restart().await;
         let found = self.look(&lines, &mut verified).await;
@@ -194,7 +194,7 @@ impl Scene {
             }
         }
         let is_gone = fired > 0 && plan.fault.kills();
-        let live = if is_gone { None } else { Some(self.look(&lines, &mut verified).await) };
+        let live = if is_gone { None } else { Some(self.look_live(&lines, &mut verified).await) };
         if is_gone {
             self.server.ended();
         } else {
@@ -259,6 +259,15 @@ impl Scene {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         lines
+    }
+
+    /// What the process says that answered. A change of unknown outcome reaches its memory when it reads the change
+    /// feed, which it does twice a second.
+    async fn look_live(&self, lines: &[Line], verified: &mut BTreeMap<String, u64>) -> Vec<Found> {
+        if lines.iter().any(|line| line.answer == Answer::Unknown) {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+        }
+        self.look(lines, verified).await
     }
 
     pub(super) async fn look(&self, lines: &[Line], verified: &mut BTreeMap<String, u64>) -> Vec<Found> {
