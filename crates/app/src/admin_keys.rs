@@ -55,7 +55,7 @@ pub enum Me {
     Bootstrap { key: BootstrapKey, capabilities: CapabilitySet },
 }
 
-/// So many organizations of one name are told.
+/// The most candidates that the error for an ambiguous entity name lists.
 const MOST_CANDIDATES: u64 = 10;
 
 /// Issues an admin key. An entity of that name is joined; without one, the organization is opened.

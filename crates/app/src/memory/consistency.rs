@@ -85,12 +85,7 @@ impl App {
 /// # Errors
 /// [`Error::Unavailable`] when the database does not answer.
 pub async fn check(app: &App) -> Result<(), Error> {
-    check_installation(app).await?;
-    for page in app.engine().credential_ids().chunks(PAGE) {
-        check_page(app, page).await?;
-    }
-    complete_pass(app);
-    Ok(())
+    check_with(app, |_| Duration::ZERO).await
 }
 
 /// Compares all of memory with the database once, with pauses.
@@ -98,18 +93,21 @@ pub async fn check(app: &App) -> Result<(), Error> {
 /// # Errors
 /// [`Error::Unavailable`] when the database does not answer.
 pub(crate) async fn check_slowly(app: &App) -> Result<(), Error> {
-    for page in app.engine().credential_ids().chunks(PAGE) {
-        let began = Instant::now();
-        check_installation(app).await?;
-        check_page(app, page).await?;
-        sleep((began.elapsed() * REST).max(SHORTEST_REST)).await;
-    }
-    complete_pass(app);
-    Ok(())
+    check_with(app, |took| (took * REST).max(SHORTEST_REST)).await
 }
 
-fn complete_pass(app: &App) {
+/// Compares the installation and each page, and rests after a page for as long as `rest` says of the time it took.
+async fn check_with(app: &App, rest: impl Fn(Duration) -> Duration) -> Result<(), Error> {
+    // Also when there are no credentials.
+    check_installation(app).await?;
+    for page in app.engine().credential_ids().chunks(PAGE) {
+        let began = Instant::now();
+        check_page(app, page).await?;
+        sleep(rest(began.elapsed())).await;
+        check_installation(app).await?;
+    }
     app.memory().consistency.completed_at.store(app.now().timestamp_micros(), Ordering::Relaxed);
+    Ok(())
 }
 
 async fn check_page(app: &App, ids: &[CredentialId]) -> Result<(), Error> {
