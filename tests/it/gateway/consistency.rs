@@ -95,3 +95,17 @@ async fn a_credential_that_the_database_lost_is_dropped() {
     other.advance(chrono::TimeDelta::seconds(30));
     assert_eq!(code(&other, &key.key, json!({})).await, "NOT_FOUND");
 }
+
+/// There is no credential yet: settings are compared all the same.
+#[tokio::test]
+async fn settings_that_memory_missed_are_taken_in() {
+    let world = World::new().await;
+    let mut settings = world.app.store().settings().read_unscoped().await.unwrap();
+    settings.cors_origins = vec!["https://console.example".to_owned()];
+    settings.revision = settings.revision.next();
+    stage::write(&world, async |tx| tx.settings().save(&settings).await).await;
+    world.follow().await;
+    assert!(world.app.installation().cors_origins.is_empty());
+    assert_eq!(differences(&world, "settings").await, 1);
+    assert_eq!(world.app.installation().cors_origins, settings.cors_origins);
+}
